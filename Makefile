@@ -1,0 +1,37 @@
+# Two commands do everything: `make demo` and `make test`. Both bring what they need.
+UV_VERSION = 0.13.9
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTHON ?= python3
+ARGS ?=
+RUN = VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+.PHONY: demo test lint bench lock environment
+
+demo: environment ## the main job, on the embedded sandbox
+	@$(RUN) python -m deployments.demo $(ARGS)
+
+test: environment ## every test
+	@$(RUN) python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: environment ## style and types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+bench: environment ## ratios, printed
+	@$(RUN) python -m deployments.bench $(ARGS)
+
+environment: .venv/.complete ## the locked environment
+
+.venv/.complete: requirements.lock pyproject.toml $(filter .uv/bin/uv,$(UV))
+	@$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.uv/bin/uv:
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+lock: ## renew requirements.lock from pyproject.toml
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras pyproject.toml --output-file requirements.lock

@@ -1,0 +1,1 @@
+"""The embedded default: every outside part of a promotion, real, on loopback."""

@@ -1,0 +1,1 @@
+"""The sentences of a promotion: stages composed into one flow a branch."""

@@ -1,0 +1,1 @@
+"""The nouns and tools of a promotion; nothing in here knows Prefect."""

@@ -1,0 +1,316 @@
+"""What should happen: one TOML file per service, read into frozen models that refuse what they do not know."""
+
+import difflib
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from promoter.errors import ConfigurationError, UnknownBranchError
+
+Stage = Literal["version", "test", "build", "deploy", "tag", "latest"]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
+Command = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Model(BaseModel):
+    """Frozen, and strict about names: a key that nobody reads is a mistake, not a comment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VersionRule(Model):
+    """How `main` counts."""
+
+    main: str = "main"
+    """The branch whose tags are the base of every version."""
+    main_raises: Literal["minor", "patch", "conventional"] = "minor"
+    """What a release on `main` raises; `conventional` reads the Conventional Commits since the base."""
+
+
+class Dependencies(Model):
+    """Where the locked dependencies of the service are, and which of them a test needs."""
+
+    tool: Literal["poetry", "uv"]
+    directory: str = "."
+    """The folder of the lock file, from the repository's root; in a uv workspace the workspace's root."""
+    groups: tuple[str, ...] = ()
+    """Groups that tests and migrations need besides the service's own, for example `dev`."""
+    package: str | None = None
+    """The workspace member that is the service; uv only."""
+    python: str = "3.11"
+    """The Python version of the service, as `uv` names it."""
+
+
+class DatabaseKeys(Model):
+    """The name of each part of the credentials in the environment's secret."""
+
+    user: str = "POSTGRES_USER"
+    password: str = "POSTGRES_PASSWORD"  # noqa: S105 - the name of a key, no password
+    database: str = "POSTGRES_DB"
+    host: str = "POSTGRES_HOST"
+    port: str = "POSTGRES_PORT"
+
+
+class Database(Model):
+    """How the service's own code finds its database."""
+
+    keys: DatabaseKeys = DatabaseKeys()
+    variables: dict[str, str] = Field(default_factory=lambda: {"DATABASE_URL": "postgresql+asyncpg://"})
+    """Variables for tests and migrations. `{user}`, `{password}`, `{database}`, `{host}` and `{port}` are filled in.
+
+    PGUSER, PGPASSWORD, PGHOST, PGPORT and PGDATABASE are always set, so a URL need not hold any of them.
+    """
+
+
+class Checks(Model):
+    """What has to hold before anything is built for an environment."""
+
+    directory: str = "."
+    """Where the commands run, from the repository's root."""
+    test: Command
+    """The test command; it runs in the service's own locked environment."""
+    quality: tuple[Command, ...] = ()
+    """Code-quality commands, run before the tests."""
+    junit: str | None = None
+    """The JUnit file that the test command writes, from `directory`."""
+    coverage: str | None = None
+    """The Cobertura file that the test command writes, from `directory`."""
+    variables: dict[str, str] = {}
+    """Further environment variables of the commands."""
+    timeout: Seconds = 1800
+    """Limit of each command, in seconds."""
+
+
+class Codecov(Model):
+    """Where coverage goes."""
+
+    url: str | None = None
+    """Another server than codecov.io."""
+    slug: str | None = None
+    """`owner/name` on Codecov."""
+    token_variable: str = "CODECOV_TOKEN"  # noqa: S105 - the name of a variable, no token
+    """The environment variable that holds the upload token."""
+
+
+class Layers(Model):
+    """An image put together without a daemon: the sources, the locked dependencies, a command."""
+
+    include: tuple[str, ...]
+    """Files and folders of the repository that go to `/app`, from `context`."""
+    command: Command
+    """What the container runs, in `/app`."""
+    base: str | None = None
+    """A base image in the same registry, `name:tag`; None starts from nothing."""
+    user: str = "10001"
+    """Who runs the command; never root."""
+    port: int = 8080
+    """The port that the container listens on."""
+    variables: dict[str, str] = {}
+    """Environment variables of the image."""
+
+
+class ImageRule(Model):
+    """How the container image is made and where it goes."""
+
+    repository: str
+    """For example `ghcr.io/owner/name`."""
+    builder: Literal["buildx", "layers"] = "buildx"
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    """From `context`."""
+    cache: str | None = None
+    """The registry reference of the layer cache; None keeps no cache there."""
+    insecure: bool = False
+    """Speak plain HTTP with the registry; for loopback only."""
+    credentials: str | None = None
+    """Name of a Prefect `docker-registry-credentials` block; None takes PROMOTER_REGISTRY_USERNAME and _PASSWORD."""
+    layers: Layers | None = None
+    """Needed where `builder = "layers"`."""
+    timeout: Seconds = 1800
+
+    @model_validator(mode="after")
+    def _layers_need_a_description(self) -> Self:
+        if self.builder == "layers" and self.layers is None:
+            msg = "builder 'layers' needs a table [image.layers]"
+            raise ValueError(msg)
+        return self
+
+
+class Migrations(Model):
+    """Where the Alembic migrations are."""
+
+    directory: str = "."
+    """The working directory of Alembic, from the repository's root."""
+    config: str = "alembic.ini"
+    """From `directory`."""
+    timeout: Seconds = 1800
+    lock_timeout: Seconds = 2
+    """How long one statement of a migration waits for a lock before it gives way, in seconds."""
+
+
+class HealthAnswer(Model):
+    """The fields to read in the JSON answer; a dotted path reaches inside, None asks for nothing."""
+
+    status: str | None = "status"
+    status_values: tuple[str, ...] = ("ok", "healthy")
+    database: str | None = "database"
+    database_values: tuple[str, ...] = ("ok", "healthy")
+    version: str = "version"
+
+
+class BranchRule(Model):
+    """What a push to a branch does."""
+
+    pattern: str
+    """A branch name or a glob such as `cicd/*`; the first rule that matches holds."""
+    stages: tuple[Stage, ...]
+    suffix: str | None = None
+    """The version's suffix; "" is a clean version, None the last part of the branch name."""
+    platforms: tuple[str, ...] = ("linux/amd64",)
+    environment: str | None = None
+    """The environment that `deploy` changes."""
+
+
+class Environment(Model):
+    """One place where the service runs."""
+
+    region: str
+    cluster: Name
+    service: Name
+    family: Name
+    container: Name
+    """The container in the task definition whose image is replaced."""
+    secret: str
+    """Name or ARN of the database secret in Secrets Manager."""
+    health_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+/\S*$")]
+    variables: dict[str, str] = {}
+    """Environment variables of the migrations."""
+    credentials: str | None = None
+    """Name of a Prefect `aws-credentials` block; None takes the AWS environment of the worker."""
+    endpoint_url: str | None = None
+    """Another AWS endpoint than Amazon's."""
+    rollout_timeout: Seconds = 900
+    health_timeout: Seconds = 300
+    """How long the health check waits for the right answer after the rollout, in seconds."""
+    health_answers: Annotated[int, Field(ge=1, le=100)] = 3
+    """Consecutive right answers that make a release verified."""
+
+
+class Service(Model):
+    """One service: where it comes from, how it is checked and built, and where it runs."""
+
+    name: Name
+    repository: str
+    """URL or path of the git remote."""
+    version: VersionRule = VersionRule()
+    dependencies: Dependencies
+    database: Database = Database()
+    checks: Checks
+    codecov: Codecov | None = None
+    image: ImageRule
+    migrations: Migrations = Migrations()
+    health: HealthAnswer = HealthAnswer()
+    branches: tuple[BranchRule, ...]
+    environments: dict[Name, Environment] = {}
+
+    @model_validator(mode="after")
+    def _branches_fit(self) -> Self:
+        for rule in self.branches:
+            _check_rule(rule, self.environments)
+        return self
+
+    def rule(self, branch: str) -> BranchRule:
+        """Return the first rule that matches `branch`, or raise UnknownBranchError."""
+        for rule in self.branches:
+            if fnmatchcase(branch, rule.pattern):
+                return rule
+        patterns = ", ".join(rule.pattern for rule in self.branches)
+        raise UnknownBranchError(
+            f"{self.name}: branch {branch!r} is not promoted: no rule matches it ({patterns})",
+            hint="Merge it into a branch that is promoted, or add a [[branches]] rule to the service's file.",
+        )
+
+    def environment(self, name: str) -> Environment:
+        """Return the environment called `name`, or raise ConfigurationError."""
+        try:
+            return self.environments[name]
+        except KeyError:
+            raise ConfigurationError(
+                f"{self.name} has no environment {name!r}; it has {', '.join(self.environments) or 'none'}",
+                hint=_nearest(name, self.environments),
+            ) from None
+
+
+SENTENCES: dict[tuple[Stage, ...], str] = {
+    ("version", "test"): "promote_dev",
+    ("version", "test", "build"): "promote_cicd",
+    ("version", "test", "build", "deploy", "tag"): "promote_test",
+    ("version", "test", "build", "deploy", "tag", "latest"): "promote_main",
+}
+"""The orders of stages that exist, and the flow that runs each."""
+
+
+def load(path: Path) -> Service:
+    """Read one service file; raise ConfigurationError with file, key, what was expected and the nearest right name."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    try:
+        return Service.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: is not TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigurationError(_explain(path, error), hint="Mend the file; nothing was changed.") from error
+
+
+def find(name: str, folder: Path) -> Service:
+    """Return the service called `name` among the files of `folder`, or raise ConfigurationError."""
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.toml"))
+        raise ConfigurationError(
+            f"no service {name!r} in {folder}; there are: {', '.join(known) or 'none'}", hint=_nearest(name, known)
+        )
+    service = load(path)
+    if service.name != name:
+        raise ConfigurationError(f"{path}: name: is {service.name!r}, expected {name!r}, the name of the file")
+    return service
+
+
+def _check_rule(rule: BranchRule, environments: dict[str, Environment]) -> None:
+    if rule.stages not in SENTENCES:
+        orders = "; ".join(", ".join(stages) for stages in SENTENCES)
+        msg = f"branch {rule.pattern!r}: stages are {', '.join(rule.stages)}, expected one of: {orders}"
+        raise ValueError(msg)
+    if ("deploy" in rule.stages) != (rule.environment is not None):
+        msg = f"branch {rule.pattern!r}: 'deploy' and an environment go together"
+        raise ValueError(msg)
+    if rule.environment is not None and rule.environment not in environments:
+        msg = f"branch {rule.pattern!r}: environment {rule.environment!r} is not among {sorted(environments)}"
+        raise ValueError(msg)
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(file)"
+        line = f"{path}: {key}: {problem['msg']}"
+        if problem["type"] == "extra_forbidden":
+            hint = _nearest(str(problem["loc"][-1]), _known_names())
+            line = f"{path}: {key}: is not a key here" + (f". {hint}" if hint else "")
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _known_names() -> set[str]:
+    return {name for model in Model.__subclasses__() for name in model.model_fields}
+
+
+def _nearest(name: str, names: object) -> str | None:
+    found = difflib.get_close_matches(name, list(names), n=1)  # type: ignore[call-overload]
+    return f"Did you mean {found[0]!r}?" if found else None

@@ -1,0 +1,172 @@
+"""What did happen: one frozen record per stage; each stage asks for the record before it.
+
+`Push → Version → TestReport → Image → SchemaChange → TaskDefinition → Rollout → HealthReport → Release`
+
+A record that can be undone holds `before` and `after`: its inverse is a swap. Records are JSON in the ledger.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Verdict = Literal["lossless", "lossy", "no-op", "fails", "unproved"]
+
+
+@dataclass(frozen=True)
+class Push:
+    """A commit that arrived on a branch."""
+
+    repository: str
+    """URL of the remote."""
+    branch: str
+    commit: str
+    """40 hexadecimal digits."""
+    base: str | None
+    """The last clean tag reachable from main when the push was accepted, for example `v1.0.2`; None before the first."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The number of one commit on one branch, for ever."""
+
+    tag: str
+    """`v1.0.3-test`."""
+    version: str
+    """`1.0.3-test`."""
+    base: str
+    """The clean tag it counts from, `v0.0.0` where there is none."""
+    commit: str
+    branch: str
+    reason: str
+    """One sentence: how the number came about."""
+
+
+@dataclass(frozen=True)
+class TestFailure:
+    """A test that did not pass."""
+
+    __test__ = False
+
+    name: str
+    message: str
+    """The assertion or the error, as the test runner wrote it."""
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """What the checks found."""
+
+    __test__ = False
+
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    failures: tuple[TestFailure, ...] = ()
+    coverage: float | None = None
+    """Covered lines, 0 to 1; None where nothing was measured."""
+    coverage_upload: Literal["confirmed", "not confirmed", "off"] = "off"
+    coverage_detail: str | None = None
+    """Why the upload is not confirmed."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What the pending migrations did to a throwaway database, upwards and back."""
+
+    before: tuple[str, ...]
+    """The heads it started from."""
+    after: tuple[str, ...]
+    """The heads it reached."""
+    verdict: Verdict
+    """Of the whole way back."""
+    detail: str
+    """One sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in the registry."""
+
+    repository: str
+    """`ghcr.io/owner/name`."""
+    tag: str
+    """`v1.0.3-test`."""
+    digest: str
+    """`sha256:…` of the index, read back from the registry."""
+    platforms: tuple[str, ...]
+    """`linux/amd64`, …"""
+
+    @property
+    def reference(self) -> str:
+        """`repository:tag@sha256:…`: a name for people, pinned for machines."""
+        return f"{self.repository}:{self.tag}@{self.digest}"
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """The schema revisions of an environment's database; undoing it swaps them."""
+
+    before: tuple[str, ...]
+    """All heads before, sorted."""
+    after: tuple[str, ...]
+    """All heads after, sorted."""
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """A registered task definition, and the one that the service ran when it was derived."""
+
+    before: str
+    """ARN that the service ran."""
+    after: str
+    """ARN of the new one."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A rolling deployment of a service; undoing it swaps the definitions."""
+
+    before: str
+    """ARN of the task definition that the service ran."""
+    after: str
+    """ARN of the task definition that it is to run."""
+    deployment: str | None = None
+    """Id of the ECS deployment, `ecs-svc/…`; None until UpdateService answered."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """What the release answered."""
+
+    url: str
+    version: str
+    """The version as it stood in the answer."""
+    answers: int
+    """Consecutive right answers."""
+    tries: int
+    """Requests in all."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Release:
+    """A verified image with its permanent names."""
+
+    tag: str
+    commit: str
+    digest: str
+    latest_before: str | None = None
+    """Digest that `:latest` named before; None where it did not exist or was not moved."""
+    latest: str | None = None
+    """Digest that `:latest` names now; None where the branch does not move it."""
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long a stage took."""
+
+    stage: str
+    started: datetime
+    seconds: float

@@ -1,0 +1,115 @@
+"""The one door to other programs: argument lists in, `Output` out, secrets masked, no shell."""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from promoter.errors import CommandError
+
+KEPT_LINES = 40
+"""How many of the last output lines an error shows."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a program said and how it ended."""
+
+    argv: tuple[str, ...]
+    """The command, secrets masked."""
+    code: int
+    """Exit code; negative is the signal that ended it."""
+    stdout: str
+    stderr: str
+    seconds: float
+    """Wall time, in seconds."""
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    secrets: Sequence[str] = (),
+    check: bool = True,
+    input_text: str | None = None,
+) -> Output:
+    """Run `argv` in a process group of its own and wait for its end.
+
+    `env` is added to this process's environment; a value of "" removes the name. `timeout` is in seconds, None waits for ever;
+    at its end, and on any exception here, the whole group is killed. Each of `secrets` is shown as `***`.
+
+    Raises CommandError if the program is missing, ends with another code than 0 (unless `check` is False), or times out.
+    """
+    command = [str(part) for part in argv]
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=_environment(env),
+            stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandError(f"`{_shown(command, secrets)}` cannot be started: {error}") from error
+    try:
+        stdout, stderr = process.communicate(input_text, timeout)
+    except subprocess.TimeoutExpired as error:
+        _kill_group(process)
+        raise CommandError(f"`{_shown(command, secrets)}` was ended after {timeout:g} s", transient=True) from error
+    except BaseException:
+        _kill_group(process)
+        raise
+    output = Output(
+        argv=tuple(mask(part, secrets) for part in command),
+        code=process.returncode,
+        stdout=mask(stdout, secrets),
+        stderr=mask(stderr, secrets),
+        seconds=time.monotonic() - started,
+    )
+    if check and output.code != 0:
+        raise CommandError(failure(output))
+    return output
+
+
+def failure(output: Output) -> str:
+    """Return `output` as a person reads it: command, exit code, last lines of both streams."""
+    parts = [f"`{shlex.join(output.argv)}` ended with exit code {output.code}"]
+    for name, text in (("stdout", output.stdout), ("stderr", output.stderr)):
+        lines = text.strip().splitlines()
+        if lines:
+            parts.append(f"{name}:\n" + "\n".join(f"    {line}" for line in lines[-KEPT_LINES:]))
+    return "\n".join(parts)
+
+
+def mask(text: str, secrets: Sequence[str]) -> str:
+    """Return `text` with each of `secrets` shown as `***`, the longest first."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _shown(command: Sequence[str], secrets: Sequence[str]) -> str:
+    return mask(shlex.join(command), secrets)
+
+
+def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
+    merged = {**os.environ, **(added or {})}
+    return {name: value for name, value in merged.items() if value != ""}
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
