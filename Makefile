@@ -33,5 +33,5 @@ environment: .venv/.complete ## the locked environment
 	@$(PYTHON) -m venv .uv
 	@.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-lock: ## renew requirements.lock from pyproject.toml
+lock: $(filter .uv/bin/uv,$(UV)) ## renew requirements.lock from pyproject.toml
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras pyproject.toml --output-file requirements.lock
