@@ -1,0 +1,53 @@
+"""Version numbers: one names one commit and one digest, for ever, also after a failure."""
+
+from collections.abc import Callable, Mapping
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from promoter.errors import VersionError
+from promoter.ledger.steps import dump, restore
+from promoter.records import Version
+
+
+def reserve(
+    connection: Connection[DictRow],
+    service: str,
+    branch: str,
+    commit: str,
+    choose: Callable[[Mapping[str, str]], Version],
+) -> Version:
+    """Return the number of `commit` on `branch`: the one it has, else what `choose` makes of the taken ones.
+
+    `choose` gets tag → commit of every reservation of the service. One at a time: two commits never choose together.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"versions of {service}"])
+    known = connection.execute(
+        "SELECT record FROM versions WHERE service = %s AND branch = %s AND commit = %s", [service, branch, commit]
+    ).fetchone()
+    if known is not None:
+        version = restore("Version", known["record"])
+        assert isinstance(version, Version)  # noqa: S101 - `restore` reads what `dump` wrote
+        return version
+    rows = connection.execute("SELECT tag, commit FROM versions WHERE service = %s", [service]).fetchall()
+    version = choose({row["tag"]: row["commit"] for row in rows})
+    connection.execute(
+        "INSERT INTO versions (service, tag, branch, commit, record) VALUES (%s, %s, %s, %s, %s)",
+        [service, version.tag, branch, commit, Jsonb(dump(version))],
+    )
+    return version
+
+
+def pin(connection: Connection[DictRow], service: str, tag: str, digest: str) -> None:
+    """Bind a number to the digest it names; raise VersionError if it names another."""
+    row = connection.execute(
+        "UPDATE versions SET digest = coalesce(digest, %s) WHERE service = %s AND tag = %s RETURNING digest",
+        [digest, service, tag],
+    ).fetchone()
+    if row is None:
+        raise VersionError(f"{service} {tag} was never reserved")
+    if row["digest"] != digest:
+        raise VersionError(
+            f"{service} {tag} names {row['digest']}, not {digest}", hint="A version names one digest, for ever."
+        )

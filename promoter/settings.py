@@ -1,0 +1,27 @@
+"""What this installation of Promoter is told by environment variables; all their names begin with PROMOTER_."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read afresh where it is needed, so that a test or a worker can set a variable at any time."""
+
+    model_config = SettingsConfigDict(env_prefix="PROMOTER_", extra="ignore")
+
+    ledger_url: str = "postgresql://promoter@127.0.0.1:5432/promoter"
+    """Where the ledger is, in libpq's form and without a password."""
+    ledger_password: SecretStr | None = None
+    services: Path = Path("deployments/services")
+    """The folder of the service files."""
+    cache: Path = Field(default_factory=lambda: Path.home() / ".cache" / "promoter")
+    """Mirrors, environments and layers; can be deleted at any time when nothing runs."""
+    registry_username: str | None = None
+    registry_password: SecretStr | None = None
+    git_name: str = "Promoter"
+    """The tagger of release tags."""
+    git_email: str = "promoter@localhost"
+    lease_seconds: float = 30
+    """How long an environment stays held by a driver that gives no sign of life."""
