@@ -1,0 +1,60 @@
+"""The state hooks: the fast path of the way back, in the process that failed or in the worker's.
+
+They are not the guarantee: a hook that raises is only logged, and a killed worker runs none. Prefect's worker calls hooks by
+keyword, so their arguments are named exactly `flow`, `flow_run`, `state`.
+"""
+
+import logging
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+
+from flows.recover import bring_to_an_end
+from promoter.ledger import promotions
+from promoter.ledger.connection import connect
+
+logger = logging.getLogger(__name__)
+
+STATE_NAMES = {
+    "released": "Released",
+    "rolled_back": "RolledBack",
+    "schema_kept": "SchemaKept",
+    "frozen": "Frozen",
+    "superseded": "Superseded",
+    "rejected": "Rejected",
+}
+"""The name of the flow run's final state, by the promotion's outcome."""
+
+
+def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Bring the promotion of a failed run to its end."""
+    _recover(flow, flow_run, state)
+
+
+def on_crashed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Bring the promotion of a crashed run to its end."""
+    _recover(flow, flow_run, state)
+
+
+def on_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Bring the promotion of a cancelled run to its end."""
+    _recover(flow, flow_run, state)
+
+
+def _recover(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    with connect() as ledger:
+        promotion = promotions.of_flow_run(ledger, flow_run.id)
+    if promotion is None:
+        logger.info("%s %s ended as %s before it had a promotion", flow.name, flow_run.name, state.name)
+        return
+    cause = state.message or str(state.name)
+    ended = bring_to_an_end(promotion.id, driver=str(flow_run.id), cause=cause, forward=False)
+    if ended.outcome is not None:
+        _name_state(flow_run, state, STATE_NAMES[ended.outcome], ended.cause or "")
+
+
+def _name_state(flow_run: FlowRun, state: State[Any], name: str, message: str) -> None:
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run.id, State(type=state.type, name=name, message=message), force=True)

@@ -1,0 +1,41 @@
+"""Decides how an interrupted promotion comes to its end; pure, and total over every phase.
+
+Before the commit point everything leads back, after it everything leads forward.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from promoter.ledger.promotions import Promotion
+from promoter.ledger.steps import Step
+
+
+class Action(StrEnum):
+    """What brings a promotion to its end."""
+
+    NOTHING = "nothing"
+    """It has ended."""
+    FORWARD = "forward"
+    """It is verified: run its flow again, what is done returns at once."""
+    BACK = "back"
+    """It changed something, or meant to: undo its steps, the newest first."""
+    REJECT = "reject"
+    """It changed nothing: end it."""
+
+
+def decide(promotion: Promotion, steps: Sequence[Step]) -> Action:
+    """Return the one action that brings `promotion` closer to its end; the caller drives it (`promotions.drive`)."""
+    if promotion.ended_at is not None:
+        return Action.NOTHING
+    if promotion.verified_at is not None:
+        return Action.FORWARD
+    return Action.BACK if way_back(steps) else Action.REJECT
+
+
+def way_back(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps that have to be undone, the newest first: each that meant to change something and was not taken back.
+
+    An intent without a result counts too: the change may have happened although nobody saw its answer.
+    """
+    changed = [step for step in steps if hasattr(step.intent, "before") and step.undone is None]
+    return list(reversed(changed))
