@@ -147,6 +147,8 @@ class Migrations(Model):
     """The working directory of Alembic, from the repository's root."""
     config: str = "alembic.ini"
     """From `directory`."""
+    version_table: str = "alembic_version"
+    """`table` or `schema.table`, as the service's env.py configures it."""
     timeout: Seconds = 1800
     lock_timeout: Seconds = 2
     """How long one statement of a migration waits for a lock before it gives way, in seconds."""
