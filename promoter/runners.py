@@ -1,0 +1,158 @@
+"""Runs Alembic where the service's own code and dependencies are: in a subprocess of its locked environment."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, quote_plus
+
+from promoter import config, migration_runner, shell
+from promoter.errors import CommandError, SchemaError
+from promoter.secrets import DatabaseCredentials
+
+Command = Literal["upgrade", "downgrade", "sql"]
+
+APPLICATION_NAME = "promoter migration"
+"""Every session of a migration bears this name, so an orphan is known by it."""
+STARTUP = 60.0
+"""What the interpreter and the service's imports may take on top of the migration's own limit, in seconds."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the runner said."""
+
+    ok: bool
+    error: str | None = None
+    """The class of the driver's or Alembic's error."""
+    message: str | None = None
+    sqlstate: str | None = None
+    """Five characters, as PostgreSQL's manual lists them; None where the error is not the database's."""
+    ran: tuple[str, ...] = ()
+    """The revisions whose code ran to its end; their work may have been taken back with the transaction."""
+    running: str | None = None
+    """The revision that was running when it failed."""
+    sql: str | None = None
+    """The text of `sql`."""
+
+    @property
+    def reason(self) -> str:
+        """One line for a person: which revision, which error."""
+        place = f"revision {self.running}: " if self.running else ""
+        state = f" ({self.sqlstate})" if self.sqlstate else ""
+        return f"{place}{self.error}{state}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The migration lock, as the runner's sessions check it before they change anything."""
+
+    key: int
+    holder: int
+    """Process id of the PostgreSQL backend that holds it."""
+
+
+@dataclass(frozen=True)
+class SubprocessRunner:
+    """Alembic by the service's own interpreter, in its checkout."""
+
+    python: Path
+    """The interpreter of the service's virtual environment."""
+    checkout: Path
+    rule: config.Migrations
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Environment variables of the migrations."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """`service.database.variables`: variables with the credentials to be filled in."""
+
+    @property
+    def directory(self) -> Path:
+        """Where Alembic runs."""
+        return self.checkout / self.rule.directory
+
+    def run(
+        self,
+        command: Command,
+        target: Sequence[str],
+        credentials: DatabaseCredentials,
+        *,
+        start: Sequence[str] = (),
+        lock: Lock | None = None,
+    ) -> Answer:
+        """Take the database up or down to exactly the heads `target`, or write the SQL from `start` to `target`.
+
+        A failing migration is an answer; SchemaError (transient) is raised where the runner ends without one.
+        """
+        with tempfile.TemporaryDirectory(prefix="promoter-migration-") as folder:
+            path = Path(folder, "answer.json")
+            asked = self._request(command, target, start, lock, path)
+            output = self._start(asked, credentials)
+            if not path.is_file():
+                raise SchemaError(f"the migration ended without an answer: {shell.failure(output)}", transient=True)
+            return _answer(json.loads(path.read_text(encoding="utf-8")), spellings(credentials))
+
+    def _request(
+        self, command: Command, target: Sequence[str], start: Sequence[str], lock: Lock | None, answer: Path
+    ) -> dict[str, Any]:
+        return {
+            "command": command,
+            "target": list(target),
+            "start": list(start),
+            "config": self.rule.config,
+            "answer": str(answer),
+            "settings": session_settings(self.rule),
+            "lock": None if lock is None else {"key": lock.key, "holder": lock.holder},
+        }
+
+    def _start(self, asked: dict[str, Any], credentials: DatabaseCredentials) -> shell.Output:
+        try:
+            return shell.run(
+                [self.python, Path(migration_runner.__file__)],
+                cwd=self.directory,
+                env={
+                    **self.variables,
+                    **credentials.variables(self.templates),
+                    "PROMOTER_MIGRATION": json.dumps(asked),
+                },
+                timeout=self.rule.timeout + STARTUP,
+                secrets=spellings(credentials),
+                check=False,
+            )
+        except CommandError as error:
+            raise SchemaError(f"the migration was given up: {error}", transient=error.transient) from error
+
+
+def session_settings(rule: config.Migrations) -> dict[str, str]:
+    """Return the PostgreSQL settings of every session of a migration."""
+    return {
+        "application_name": APPLICATION_NAME,
+        "lock_timeout": _milliseconds(rule.lock_timeout),
+        "statement_timeout": _milliseconds(rule.timeout),
+        "client_connection_check_interval": _milliseconds(1),
+    }
+
+
+def spellings(credentials: DatabaseCredentials) -> list[str]:
+    """Return every way in which the password may stand in a program's output."""
+    password = credentials.password.get_secret_value()
+    quoted = (quote(password, safe=""), quote(password), quote_plus(password))
+    return [password, password.strip(), *quoted, repr(password)[1:-1], json.dumps(password)[1:-1]]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _answer(said: dict[str, Any], secrets: Sequence[str]) -> Answer:
+    message = said.get("message")
+    return Answer(
+        ok=said["ok"],
+        error=said.get("error"),
+        message=None if message is None else shell.mask(message, secrets).strip(),
+        sqlstate=said.get("sqlstate"),
+        ran=tuple(said["ran"]),
+        running=said["running"],
+        sql=said["sql"],
+    )
