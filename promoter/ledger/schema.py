@@ -7,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.rows import DictRow
 from sqlalchemy import URL, Connection, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -35,13 +36,13 @@ def upgrade(settings: Settings) -> str:
         engine.dispose()
 
 
-def check(connection: psycopg.Connection[object]) -> None:
+def check(connection: psycopg.Connection[DictRow]) -> None:
     """Raise LedgerError unless the ledger's schema is exactly this program's."""
-    found = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
-    if found is None or not found[0]:  # type: ignore[index]
+    found = connection.execute("SELECT to_regclass('alembic_version') AS name").fetchone()
+    if found is None or found["name"] is None:
         raise LedgerError("the ledger is empty", hint="Run `promoter ledger upgrade` once.")
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    revision = None if row is None else str(row[0])  # type: ignore[index]
+    revision = None if row is None else str(row["version_num"])
     _refuse_newer(revision)
     if revision != head():
         raise LedgerError(

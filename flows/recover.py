@@ -1,0 +1,115 @@
+"""Brings one interrupted promotion to its end; idempotent, and harmless when two do it at once."""
+
+import logging
+import os
+import socket
+import time
+from importlib import import_module
+from uuid import UUID
+
+from prefect import flow
+
+from promoter.config import SENTENCES
+from promoter.errors import LeaseError, PromoterError
+from promoter.ledger import leases, promotions, steps
+from promoter.ledger.connection import connect
+from promoter.ledger.leases import Lease
+from promoter.ledger.promotions import Outcome, Promotion
+from promoter.ledger.steps import Step
+from promoter.recovery import Action, decide, way_back
+from promoter.settings import Settings
+from tasks.stage import Undone, undo
+
+logger = logging.getLogger(__name__)
+
+TRIES = 5
+"""How often one undo is tried against transient errors before the next `recover` takes it up again."""
+
+
+@flow(log_prints=True)
+def recover() -> list[UUID]:
+    """Bring every promotion that nobody drives any more to its end; return those that ended."""
+    with connect() as ledger:
+        waiting = promotions.unended(ledger)
+    driver = f"recover on {socket.gethostname()}, process {os.getpid()}"
+    tried = [bring_to_an_end(promotion.id, driver=driver, cause="its driver vanished") for promotion in waiting]
+    return [promotion.id for promotion in tried if promotion.ended_at is not None]
+
+
+def bring_to_an_end(promotion_id: UUID, *, driver: str, cause: str, forward: bool = True) -> Promotion:
+    """Do what `decide` says and return the promotion as it is then.
+
+    `driver` names who does it; a living other driver is left alone. `cause` is used where no step says what went wrong.
+    `forward=False` leaves the way forward to the `recover` deployment: a hook must not run its own flow again.
+    """
+    settings = Settings()
+    try:
+        with leases.alive(promotion_id, driver, settings):
+            action = _act(promotion_id, driver, cause)
+        if action is Action.FORWARD and forward:
+            _go_forward(promotion_id, driver)
+    except LeaseError as error:
+        logger.info("%s", error)
+    with connect(settings) as ledger:
+        return promotions.get(ledger, promotion_id)
+
+
+def _act(promotion_id: UUID, driver: str, cause: str) -> Action:
+    with connect() as ledger:
+        promotion, recorded = promotions.get(ledger, promotion_id), steps.of(ledger, promotion_id)
+    action = decide(promotion, recorded)
+    why = next((step.error for step in recorded if step.error), cause)
+    logger.info("promotion %s: %s (%s)", promotion_id, action, why)
+    if action is Action.REJECT:
+        _end(promotion, "rejected", why)
+    elif action is Action.BACK:
+        _go_back(promotion, recorded, driver, why)
+    return action
+
+
+def _go_back(promotion: Promotion, recorded: list[Step], driver: str, cause: str) -> None:
+    settings = Settings()
+    with connect(settings) as ledger:
+        lease = leases.take(ledger, promotion, driver=driver, seconds=settings.lease_seconds)
+    try:
+        ways = [_undo(promotion, lease, step) for step in way_back(recorded)]
+    except PromoterError as error:
+        if error.transient:
+            raise
+        _freeze(promotion, f"{cause}\nand the way back failed: {error}")
+        return
+    _end(promotion, "schema_kept" if "kept" in ways else "rolled_back", cause)
+
+
+def _undo(promotion: Promotion, lease: Lease, step: Step) -> Undone:
+    for attempt in range(TRIES):
+        try:
+            how = undo(step.result or step.intent, promotion, lease)
+            break
+        except PromoterError as error:
+            if not error.transient or attempt == TRIES - 1:
+                raise
+            logger.warning("undo of %s: %s; trying again", step.stage, error)
+            time.sleep(2**attempt)
+    with connect() as ledger:
+        steps.undo(ledger, promotion.id, step.stage, how)
+    return how
+
+
+def _go_forward(promotion_id: UUID, driver: str) -> None:
+    with connect() as ledger:
+        promotion = promotions.get(ledger, promotion_id)
+        promotions.leave(ledger, promotion_id, driver)
+    sentence = getattr(import_module("flows.promote"), SENTENCES[promotion.rule.stages])
+    sentence(promotion.service.name, promotion.push.branch, promotion.push.commit)
+
+
+def _freeze(promotion: Promotion, reason: str) -> None:
+    with connect() as ledger:
+        leases.freeze(ledger, promotion.service.name, promotion.environment_name, reason=reason, by="recover")
+    _end(promotion, "frozen", reason)
+
+
+def _end(promotion: Promotion, outcome: Outcome, cause: str) -> None:
+    with connect() as ledger:
+        promotions.end(ledger, promotion.id, outcome, cause)
