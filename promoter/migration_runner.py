@@ -3,6 +3,7 @@
 The service's interpreter executes this file, in the folder of its `alembic.ini`; only the standard library and the service's own SQLAlchemy
 (1.4 to 2.1) and Alembic exist there. The request stands in PROMOTER_MIGRATION as JSON: `command` (upgrade, downgrade or sql), `target` (revisions),
 `start` (revisions, for sql), `config`, `answer` (the file to write), `settings` (of every session) and `lock` (key and holder), or null.
+Or it is `serve`, the path of a socket: then each line from there is a request, with `directory`, `variables` and `limit` besides.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ if __name__ == "__main__":
 import io
 import json
 import os
+import signal
+import socket
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -64,19 +67,50 @@ class Journal:
 
 
 def main() -> int:
-    """Run what PROMOTER_MIGRATION asks for; the exit code is 0 where the answer says ok."""
+    """Answer the one request of PROMOTER_MIGRATION, or serve as many as come; the exit code is 0 where the answer says ok."""
     request = json.loads(os.environ.pop("PROMOTER_MIGRATION"))
+    return serve(request["serve"]) if "serve" in request else answer(request)
+
+
+def serve(path: str) -> int:
+    """Fork once for every request line from the socket at `path`: what is imported is imported once, and each command starts clean."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        with connection.makefile("rw", encoding="utf-8") as stream:
+            for line in stream:
+                child = os.fork()
+                if child == 0:
+                    begin(json.loads(line))
+                status = os.waitpid(child, 0)[1]
+                stream.write(f"{status}\n")
+                stream.flush()
+    return 0
+
+
+def begin(request: dict[str, Any]) -> NoReturn:
+    """Be the process of one request: its folder, its variables, its limit in seconds; never return."""
+    signal.alarm(int(request["limit"]))
+    os.chdir(request["directory"])
+    os.environ.update(request["variables"])
+    code = answer(request)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def answer(request: dict[str, Any]) -> int:
+    """Do what `request` asks for and write the answer to its file; return the exit code."""
     journal = Journal()
-    answer: dict[str, Any] = {"ok": True, "sql": None}
+    said: dict[str, Any] = {"ok": True, "sql": None}
     prepare_sessions(request)
     try:
-        answer["sql"] = run(request, journal)
+        said["sql"] = run(request, journal)
     except BaseException as error:  # noqa: BLE001 - SystemExit in an env.py is an answer too
-        answer = {"ok": False, "sql": None, **explain(error)}
-    answer |= {"ran": journal.ran, "running": journal.running}
+        said = {"ok": False, "sql": None, **explain(error)}
+    said.update(ran=journal.ran, running=journal.running)
     with open(request["answer"], "w", encoding="utf-8") as file:  # noqa: PTH123 - as plain as can be
-        json.dump(answer, file)
-    return 0 if answer["ok"] else 1
+        json.dump(said, file)
+    return 0 if said["ok"] else 1
 
 
 def prepare_sessions(request: dict[str, Any]) -> None:

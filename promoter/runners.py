@@ -1,14 +1,17 @@
 """Runs Alembic where the service's own code and dependencies are: in a subprocess of its locked environment."""
 
 import json
+import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
-from promoter import config, migration_runner, shell
+from promoter import config, shell
 from promoter.errors import CommandError, SchemaError
 from promoter.secrets import DatabaseCredentials
 
@@ -16,6 +19,7 @@ Command = Literal["upgrade", "downgrade", "sql"]
 
 APPLICATION_NAME = "promoter migration"
 """Every session of a migration bears this name, so an orphan is known by it."""
+PROGRAM = Path(__file__).with_name("migration_runner.py")
 STARTUP = 60.0
 """What the interpreter and the service's imports may take on top of the migration's own limit, in seconds."""
 
@@ -54,6 +58,67 @@ class Lock:
     """Process id of the PostgreSQL backend that holds it."""
 
 
+Launch = Callable[[Path, Path, Mapping[str, str], Mapping[str, Any], Sequence[str]], str]
+"""Takes interpreter, folder, variables, request and secrets; returns what the program said, for a person."""
+
+
+def launch(
+    python: Path, directory: Path, variables: Mapping[str, str], request: Mapping[str, Any], secrets: Sequence[str]
+) -> str:
+    """Start a process for one request, and wait for its end; raise SchemaError where it takes too long."""
+    try:
+        output = shell.run(
+            [python, PROGRAM],
+            cwd=directory,
+            env={**variables, "PROMOTER_MIGRATION": json.dumps(request)},
+            timeout=request["limit"],
+            secrets=secrets,
+            check=False,
+        )
+    except CommandError as error:
+        raise SchemaError(f"the migration was given up: {error}", transient=error.transient) from error
+    return shell.failure(output)
+
+
+@contextmanager
+def standing(python: Path, variables: Mapping[str, str]) -> Iterator[Launch]:
+    """Keep one interpreter that forks for each request: the imports, most of a short migration's time, are paid once."""
+    with (
+        tempfile.TemporaryDirectory(prefix="promoter-runner-") as folder,
+        socket.socket(socket.AF_UNIX) as listener,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        listener.bind(path := f"{folder}/socket")
+        listener.listen(1)
+        env = {**variables, "PROMOTER_MIGRATION": json.dumps({"serve": path})}
+        process = pool.submit(shell.run, [python, PROGRAM], cwd=Path(folder), env=env, check=False)
+        with _accept(listener, process) as connection, connection.makefile("rw", encoding="utf-8") as stream:
+
+            def fork(
+                _python: Path,
+                directory: Path,
+                variables: Mapping[str, str],
+                request: Mapping[str, Any],
+                _secrets: Sequence[str],
+            ) -> str:
+                asked = {**request, "directory": str(directory), "variables": dict(variables)}
+                stream.write(json.dumps(asked) + "\n")
+                stream.flush()
+                return f"wait status {stream.readline().strip() or 'unknown: the interpreter is gone'}"
+
+            yield fork
+
+
+def _accept(listener: socket.socket, process: Future[shell.Output]) -> socket.socket:
+    listener.settimeout(0.1)
+    while not process.done():
+        with suppress(TimeoutError):
+            connection = listener.accept()[0]
+            connection.settimeout(None)
+            return connection
+    raise SchemaError(f"the service's interpreter does not run migrations: {shell.failure(process.result())}")
+
+
 @dataclass(frozen=True)
 class SubprocessRunner:
     """Alembic by the service's own interpreter, in its checkout."""
@@ -66,6 +131,8 @@ class SubprocessRunner:
     """Environment variables of the migrations."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """`service.database.variables`: variables with the credentials to be filled in."""
+    launch: Launch = launch
+    """How the interpreter is started: anew for each command, or by `standing`."""
 
     @property
     def directory(self) -> Path:
@@ -85,13 +152,19 @@ class SubprocessRunner:
 
         A failing migration is an answer; SchemaError (transient) is raised where the runner ends without one.
         """
+        secrets = spellings(credentials)
         with tempfile.TemporaryDirectory(prefix="promoter-migration-") as folder:
             path = Path(folder, "answer.json")
-            asked = self._request(command, target, start, lock, path)
-            output = self._start(asked, credentials)
+            said = self.launch(
+                self.python,
+                self.directory,
+                {**self.variables, **credentials.variables(self.templates)},
+                self._request(command, target, start, lock, path),
+                secrets,
+            )
             if not path.is_file():
-                raise SchemaError(f"the migration ended without an answer: {shell.failure(output)}", transient=True)
-            return _answer(json.loads(path.read_text(encoding="utf-8")), spellings(credentials))
+                raise SchemaError(f"the migration ended without an answer: {said}", transient=True)
+            return _answer(json.loads(path.read_text(encoding="utf-8")), secrets)
 
     def _request(
         self, command: Command, target: Sequence[str], start: Sequence[str], lock: Lock | None, answer: Path
@@ -102,26 +175,10 @@ class SubprocessRunner:
             "start": list(start),
             "config": self.rule.config,
             "answer": str(answer),
+            "limit": self.rule.timeout + STARTUP,
             "settings": session_settings(self.rule),
             "lock": None if lock is None else {"key": lock.key, "holder": lock.holder},
         }
-
-    def _start(self, asked: dict[str, Any], credentials: DatabaseCredentials) -> shell.Output:
-        try:
-            return shell.run(
-                [self.python, Path(migration_runner.__file__)],
-                cwd=self.directory,
-                env={
-                    **self.variables,
-                    **credentials.variables(self.templates),
-                    "PROMOTER_MIGRATION": json.dumps(asked),
-                },
-                timeout=self.rule.timeout + STARTUP,
-                secrets=spellings(credentials),
-                check=False,
-            )
-        except CommandError as error:
-            raise SchemaError(f"the migration was given up: {error}", transient=error.transient) from error
 
 
 def session_settings(rule: config.Migrations) -> dict[str, str]:

@@ -10,8 +10,8 @@ from textwrap import dedent, indent
 import psycopg
 import pytest
 
-from promoter import config, postgres
-from promoter.runners import SubprocessRunner
+from promoter import config, postgres, runners
+from promoter.runners import Launch, SubprocessRunner
 from promoter.secrets import DatabaseCredentials
 
 SYNC = """
@@ -71,6 +71,7 @@ class Project:
     """A checkout that holds nothing but migrations."""
 
     path: Path
+    launch: Launch
 
     def environment(self, source: str, *, per_migration: bool = False) -> None:
         """Write `alembic.ini` and `env.py`."""
@@ -102,36 +103,37 @@ class Project:
             checkout=self.path,
             rule=config.Migrations.model_validate(settings),
             templates={"DATABASE_URL": "postgresql+asyncpg://"},
+            launch=self.launch,
         )
 
 
+@pytest.fixture(scope="session")
+def interpreter() -> Iterator[Launch]:
+    """Keep one interpreter that runs the migrations of all tests but those that ask for a process of its own."""
+    with runners.standing(Path(sys.executable), {}) as launch:
+        yield launch
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, interpreter: Launch) -> Project:
     """Make a checkout with a plain env.py and no migration."""
-    made = Project(tmp_path / "checkout")
+    made = Project(tmp_path / "checkout", interpreter)
     made.environment(SYNC)
     return made
 
 
 @pytest.fixture(params=[SYNC, ASYNC], ids=["psycopg", "asyncpg"])
-def any_project(tmp_path: Path, request: pytest.FixtureRequest) -> Project:
+def any_project(tmp_path: Path, interpreter: Launch, request: pytest.FixtureRequest) -> Project:
     """Make a checkout with no migration, once for each kind of driver."""
-    made = Project(tmp_path / "checkout")
+    made = Project(tmp_path / "checkout", interpreter)
     made.environment(request.param)
     return made
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Server]:
-    """Run a throwaway server."""
-    with postgres.temporary_server() as running:
-        yield running
-
-
 @pytest.fixture
-def database(server: postgres.Server) -> DatabaseCredentials:
+def database(postgres_server: postgres.Server) -> DatabaseCredentials:
     """Make an empty database."""
-    return postgres.create_database(server, f"test_{uuid.uuid4().hex}")
+    return postgres.create_database(postgres_server, f"test_{uuid.uuid4().hex}")
 
 
 @pytest.fixture
