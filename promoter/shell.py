@@ -39,11 +39,14 @@ def run(
     secrets: Sequence[str] = (),
     check: bool = True,
     input_text: str | None = None,
+    user: int | None = None,
+    group: int | None = None,
 ) -> Output:
     """Run `argv` in a process group of its own and wait for its end.
 
     `env` is added to this process's environment; a value of "" removes the name. `timeout` is in seconds, None waits for ever;
-    at its end, and on any exception here, the whole group is killed. Each of `secrets` is shown as `***`.
+    at its end, and on any exception here, the whole group is killed. Each of `secrets` is shown as `***`. `user` and `group`
+    are the ids that the program runs under, with no further groups; None keeps this process's own.
 
     Raises CommandError if the program is missing, ends with another code than 0 (unless `check` is False), or times out.
     """
@@ -60,6 +63,9 @@ def run(
             text=True,
             errors="replace",
             start_new_session=True,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
         )
     except OSError as error:
         raise CommandError(f"`{_shown(command, secrets)}` cannot be started: {error}") from error
