@@ -88,7 +88,7 @@ def plan(runner: SubprocessRunner, credentials: DatabaseCredentials) -> SchemaCh
 
 
 def upgrade(
-    runner: SubprocessRunner, credentials: DatabaseCredentials, *, target: tuple[str, ...] | None = None
+    runner: SubprocessRunner, credentials: DatabaseCredentials, target: tuple[str, ...] | None = None
 ) -> SchemaChange:
     """Run all pending migrations, or those up to exactly the heads `target`, and verify the heads.
 

@@ -71,6 +71,16 @@ class TestReport:
 
 
 @dataclass(frozen=True)
+class RevisionRehearsal:
+    """What one pending migration did to a throwaway database, upwards and back."""
+
+    revision: str
+    verdict: Verdict
+    detail: str
+    """One sentence for a person."""
+
+
+@dataclass(frozen=True)
 class Rehearsal:
     """What the pending migrations did to a throwaway database, upwards and back."""
 
@@ -82,6 +92,8 @@ class Rehearsal:
     """Of the whole way back."""
     detail: str
     """One sentence for a person."""
+    revisions: tuple[RevisionRehearsal, ...] = ()
+    """Of each pending migration on its own, oldest first; up to the first one that fails."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,200 @@
+"""Runs the pending migrations up, back and up again on a throwaway database with rows in it, and says what was lost."""
+
+import itertools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from promoter import config, migrations, postgres, snapshots, synthetic_rows
+from promoter.errors import SchemaError
+from promoter.records import Rehearsal, RevisionRehearsal, Verdict
+from promoter.runners import SubprocessRunner, standing
+from promoter.secrets import DatabaseCredentials
+from promoter.snapshots import Snapshot
+
+NUMBERS = itertools.count(1)
+"""Two rehearsals of one process may share a server."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and its reason."""
+
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the rehearsal plays."""
+
+    runner: SubprocessRunner
+    server: postgres.Server
+    databases: list[str] = field(default_factory=list)
+    """What has to be dropped at the end."""
+
+    def create(self, template: DatabaseCredentials | None = None) -> DatabaseCredentials:
+        """Make an empty database, or a copy of `template`, to which nobody may be connected."""
+        name = f"rehearsal_{os.getpid()}_{next(NUMBERS)}"
+        self.databases.append(name)
+        if template is None:
+            return postgres.create_database(self.server, name)
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        with psycopg.connect(**self.server.credentials().connection(), autocommit=True) as connection:
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template.database)))
+        return self.server.credentials(name)
+
+    def move(self, credentials: DatabaseCredentials, direction: str, heads: tuple[str, ...]) -> str | None:
+        """Take a database to exactly `heads`; return the error, None where it got there."""
+        act = migrations.upgrade if direction == "upgrade" else migrations.downgrade
+        try:
+            act(self.runner, credentials, heads)
+        except SchemaError as error:
+            return error.message
+        return None
+
+    def snapshot(self, credentials: DatabaseCredentials) -> Snapshot:
+        """Read everything but the version table."""
+        return snapshots.take(credentials, ignore=self.runner.rule.version_table)
+
+    def fill(self, credentials: DatabaseCredentials, generation: int) -> dict[str, str]:
+        """Put rows into every table; return why some stayed empty."""
+        return synthetic_rows.fill(credentials, generation=generation, ignore=self.runner.rule.version_table)
+
+
+def rehearse(
+    python: Path,
+    variables: Mapping[str, str],
+    checkout: Path,
+    service: config.Service,
+    *,
+    server: postgres.Server,
+    before: tuple[str, ...],
+    schema: str | None = None,
+) -> Rehearsal:
+    """Rehearse what is pending in `checkout` after the heads `before`.
+
+    `python` and `variables` are the service's own interpreter and the environment of its migrations. The starting schema is built by the
+    checkout's own migrations, or is `schema`, the text of `pg_dump --schema-only`. Raises SchemaError where the checkout's revisions make
+    no sense; all that the migrations themselves do wrong is a verdict.
+    """
+    with standing(python, variables) as launch:
+        runner = SubprocessRunner(python, checkout, service.migrations, variables, service.database.variables, launch)
+        return rehearse_with(runner, server, before, schema)
+
+
+def rehearse_with(
+    runner: SubprocessRunner, server: postgres.Server, before: tuple[str, ...], schema: str | None = None
+) -> Rehearsal:
+    """Rehearse as `rehearse` does, with a runner that exists already."""
+    found = migrations.script(runner.checkout, runner.rule)
+    pending = found.pending(before)
+    if not pending:
+        return Rehearsal(before, found.heads, "lossless", "Nothing is pending.")
+    stage = Stage(runner, server)
+    try:
+        return _rehearse(stage, found, pending, before, schema)
+    finally:
+        for name in stage.databases:
+            postgres.drop_database(server, name)
+
+
+def judge(before: Snapshot, after: Snapshot, back: Snapshot, empty: Mapping[str, str]) -> Judgement:
+    """Compare three moments: before the upgrade, after it, and after the downgrade; `empty` says why tables had no row.
+
+    What only the upgrade's own objects held is lost with them by nature; rows of older tables have to survive.
+    """
+    differences, gone = snapshots.changed(before, back), snapshots.lost(before, back)
+    fewer = tuple(name for name in before.rows if len(back.rows.get(name, ())) < len(after.rows.get(name, ())))
+    if (differences or gone) and (back.objects, back.rows) == (after.objects, after.rows):
+        return Judgement("no-op", "The downgrade changes nothing: " + "; ".join(differences or gone) + ".")
+    if gone or fewer:
+        return Judgement("lossy", "Lost on the way back: " + ", ".join(dict.fromkeys((*gone, *fewer))) + ".")
+    if differences:
+        return Judgement("lossy", "The schema does not come back: " + "; ".join(differences) + ".")
+    if empty:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in sorted(empty.items()))
+        return Judgement("unproved", f"No row could be put into {reasons}.")
+    return Judgement("lossless", "Schema and rows came back, and the upgrade ran again.")
+
+
+def _rehearse(
+    stage: Stage,
+    found: migrations.Script,
+    pending: tuple[migrations.Revision, ...],
+    before: tuple[str, ...],
+    schema: str | None,
+) -> Rehearsal:
+    try:
+        base = _build(stage, before, schema)
+    except (SchemaError, psycopg.Error) as error:
+        detail = f"The schema before cannot be built: {str(error).partition(chr(10))[0]}"
+        return Rehearsal(before, found.heads, "unproved", detail)
+    path = _perform(stage, base, before, found.heads)
+    steps = _each(stage, found, base, before)
+    if steps is None:
+        steps = (RevisionRehearsal(pending[0].id, path.verdict, path.detail),)
+    return Rehearsal(before, found.heads, path.verdict, path.detail, steps)
+
+
+def _build(stage: Stage, before: tuple[str, ...], schema: str | None) -> DatabaseCredentials:
+    base = stage.create()
+    if schema is None:
+        if before:
+            migrations.upgrade(stage.runner, base, before)
+        return base
+    with psycopg.connect(**base.connection(), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS public")
+        connection.execute("\n".join(line for line in schema.splitlines() if not line.startswith("\\")).encode())
+        table = sql.Identifier(*stage.runner.rule.version_table.split("."))
+        connection.execute("RESET search_path")
+        for head in before:
+            connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(table), [head])
+    return base
+
+
+def _each(
+    stage: Stage, found: migrations.Script, base: DatabaseCredentials, before: tuple[str, ...]
+) -> tuple[RevisionRehearsal, ...] | None:
+    """Rehearse each revision on its own; None where there is only one, which is the whole path."""
+    pending = found.pending(before)
+    if len(pending) == 1:
+        return None
+    done: list[RevisionRehearsal] = []
+    lower = before
+    for revision in pending:
+        upper = _heads_with(found, lower, revision)
+        judged = _perform(stage, base, lower, upper)
+        done.append(RevisionRehearsal(revision.id, judged.verdict, judged.detail))
+        if stage.move(base, "upgrade", upper) is not None:
+            break
+        lower = upper
+    return tuple(done)
+
+
+def _heads_with(found: migrations.Script, heads: tuple[str, ...], revision: migrations.Revision) -> tuple[str, ...]:
+    kept = [head for head in heads if not found.is_ancestor((head,), (revision.id,))]
+    return tuple(sorted((*kept, revision.id)))
+
+
+def _perform(stage: Stage, base: DatabaseCredentials, lower: tuple[str, ...], upper: tuple[str, ...]) -> Judgement:
+    """Go up, back and up again between two states on a copy of `base`, which is at `lower`."""
+    database = stage.create(base)
+    empty = stage.fill(database, 1)
+    before = stage.snapshot(database)
+    if error := stage.move(database, "upgrade", upper):
+        return Judgement("fails", error)
+    empty |= stage.fill(database, 2)
+    after = stage.snapshot(database)
+    if error := stage.move(database, "downgrade", lower):
+        return Judgement("fails", error)
+    judged = judge(before, after, stage.snapshot(database), empty)
+    if judged.verdict == "no-op":
+        return judged
+    if error := stage.move(database, "upgrade", upper):
+        return Judgement("fails", f"After the way back, the upgrade does not run again: {error}")
+    return judged
