@@ -17,7 +17,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.engine.dispose()
 
 
-app = FastAPI(title="sample-api", version=settings.version(), lifespan=lifespan)
+app = FastAPI(title="sample-api", lifespan=lifespan)
 app.include_router(health.router)
 app.include_router(notes.router)
 
