@@ -17,6 +17,8 @@ from promoter.registry_connection import DOCUMENT_LIMIT, Answer, Connection
 
 BLOB_LIMIT = 1024**3
 """The largest blob that is read into memory."""
+PAGE = 1000
+"""How many tags are asked for at a time."""
 PAGES = 1000
 """How many pages of tags are read before the registry is taken to go in circles."""
 
@@ -177,7 +179,7 @@ class Registry:
     def tags(self) -> list[str]:
         """Return every tag, sorted; none where the repository does not exist yet."""
         found: set[str] = set()
-        path = "tags/list?n=1000"
+        path = f"tags/list?n={PAGE}"
         for _ in range(PAGES):
             answer = self._connection.ask("GET", path)
             if answer.status == 404:
