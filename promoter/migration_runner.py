@@ -19,6 +19,8 @@ import os
 import signal
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic.config import Config
@@ -44,6 +46,9 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = {holder}
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid::bigint << 32 | objid::bigint) = {key}
 """
+
+PRELOADED = ("sqlalchemy.dialects.postgresql", "sqlalchemy.ext.asyncio", "psycopg", "psycopg2", "asyncpg")
+"""What nearly every env.py imports; a child that finds it loaded is done in a tenth of the time."""
 
 
 class LockLostError(Exception):
@@ -74,6 +79,9 @@ def main() -> int:
 
 def serve(path: str) -> int:
     """Fork once for every request line from the socket at `path`: what is imported is imported once, and each command starts clean."""
+    for name in PRELOADED:
+        with suppress(ImportError):
+            import_module(name)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         with connection.makefile("rw", encoding="utf-8") as stream:

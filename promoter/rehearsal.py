@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from psycopg import sql
 from promoter import config, migrations, postgres, snapshots, synthetic_rows
 from promoter.errors import SchemaError
 from promoter.records import Rehearsal, RevisionRehearsal, Verdict
-from promoter.runners import SubprocessRunner, standing
+from promoter.runners import Command, SubprocessRunner, standing
 from promoter.secrets import DatabaseCredentials
 from promoter.snapshots import Snapshot
 
@@ -36,6 +36,7 @@ class Stage:
     server: postgres.Server
     databases: list[str] = field(default_factory=list)
     """What has to be dropped at the end."""
+    generations: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def create(self, template: DatabaseCredentials | None = None) -> DatabaseCredentials:
         """Make an empty database, or a copy of `template`, to which nobody may be connected."""
@@ -48,22 +49,26 @@ class Stage:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template.database)))
         return self.server.credentials(name)
 
-    def move(self, credentials: DatabaseCredentials, direction: str, heads: tuple[str, ...]) -> str | None:
+    def move(self, command: Command, credentials: DatabaseCredentials, heads: tuple[str, ...]) -> str | None:
         """Take a database to exactly `heads`; return the error, None where it got there."""
-        act = migrations.upgrade if direction == "upgrade" else migrations.downgrade
         try:
-            act(self.runner, credentials, heads)
+            answer = self.runner.run(command, heads, credentials)
+            reached = migrations.heads(credentials, version_table=self.runner.rule.version_table)
         except SchemaError as error:
             return error.message
-        return None
+        if not answer.ok:
+            return f"The {command} fails at {answer.reason}"
+        return None if reached == heads else f"The {command} ends at {reached}, not at {heads}"
 
     def snapshot(self, credentials: DatabaseCredentials) -> Snapshot:
         """Read everything but the version table."""
         return snapshots.take(credentials, ignore=self.runner.rule.version_table)
 
-    def fill(self, credentials: DatabaseCredentials, generation: int) -> dict[str, str]:
-        """Put rows into every table; return why some stayed empty."""
-        return synthetic_rows.fill(credentials, generation=generation, ignore=self.runner.rule.version_table)
+    def fill(self, credentials: DatabaseCredentials) -> dict[str, str]:
+        """Put new rows into every table; return why some stayed empty."""
+        return synthetic_rows.fill(
+            credentials, generation=next(self.generations), ignore=self.runner.rule.version_table
+        )
 
 
 def rehearse(
@@ -134,11 +139,12 @@ def _rehearse(
     except (SchemaError, psycopg.Error) as error:
         detail = f"The schema before cannot be built: {str(error).partition(chr(10))[0]}"
         return Rehearsal(before, found.heads, "unproved", detail)
-    path = _perform(stage, base, before, found.heads)
-    steps = _each(stage, found, base, before)
-    if steps is None:
-        steps = (RevisionRehearsal(pending[0].id, path.verdict, path.detail),)
-    return Rehearsal(before, found.heads, path.verdict, path.detail, steps)
+    path = _perform(stage, stage.create(base), before, found.heads)
+    alone = len(pending) == 1
+    steps = (
+        [RevisionRehearsal(pending[0].id, path.verdict, path.detail)] if alone else _each(stage, found, base, before)
+    )
+    return Rehearsal(before, found.heads, path.verdict, path.detail, tuple(steps))
 
 
 def _build(stage: Stage, before: tuple[str, ...], schema: str | None) -> DatabaseCredentials:
@@ -159,21 +165,21 @@ def _build(stage: Stage, before: tuple[str, ...], schema: str | None) -> Databas
 
 def _each(
     stage: Stage, found: migrations.Script, base: DatabaseCredentials, before: tuple[str, ...]
-) -> tuple[RevisionRehearsal, ...] | None:
-    """Rehearse each revision on its own; None where there is only one, which is the whole path."""
-    pending = found.pending(before)
-    if len(pending) == 1:
-        return None
-    done: list[RevisionRehearsal] = []
-    lower = before
-    for revision in pending:
+) -> Iterator[RevisionRehearsal]:
+    """Rehearse each revision on its own, as long as the one before it can be applied at all.
+
+    One database goes up with them, rows and all; where the way of a revision spoils it, the next one starts on a new copy.
+    """
+    database, lower = stage.create(base), before
+    for revision in found.pending(before):
         upper = _heads_with(found, lower, revision)
-        judged = _perform(stage, base, lower, upper)
-        done.append(RevisionRehearsal(revision.id, judged.verdict, judged.detail))
-        if stage.move(base, "upgrade", upper) is not None:
-            break
+        judged = _perform(stage, database, lower, upper)
+        yield RevisionRehearsal(revision.id, judged.verdict, judged.detail)
+        if judged.verdict in {"fails", "no-op"}:
+            database = stage.create(base)
+            if stage.move("upgrade", database, upper):
+                return
         lower = upper
-    return tuple(done)
 
 
 def _heads_with(found: migrations.Script, heads: tuple[str, ...], revision: migrations.Revision) -> tuple[str, ...]:
@@ -181,20 +187,19 @@ def _heads_with(found: migrations.Script, heads: tuple[str, ...], revision: migr
     return tuple(sorted((*kept, revision.id)))
 
 
-def _perform(stage: Stage, base: DatabaseCredentials, lower: tuple[str, ...], upper: tuple[str, ...]) -> Judgement:
-    """Go up, back and up again between two states on a copy of `base`, which is at `lower`."""
-    database = stage.create(base)
-    empty = stage.fill(database, 1)
+def _perform(stage: Stage, database: DatabaseCredentials, lower: tuple[str, ...], upper: tuple[str, ...]) -> Judgement:
+    """Go up from `lower` to `upper`, back and up again; where it stays there, it is at `upper`."""
+    empty = stage.fill(database)
     before = stage.snapshot(database)
-    if error := stage.move(database, "upgrade", upper):
+    if error := stage.move("upgrade", database, upper):
         return Judgement("fails", error)
-    empty |= stage.fill(database, 2)
+    empty |= stage.fill(database)
     after = stage.snapshot(database)
-    if error := stage.move(database, "downgrade", lower):
+    if error := stage.move("downgrade", database, lower):
         return Judgement("fails", error)
     judged = judge(before, after, stage.snapshot(database), empty)
     if judged.verdict == "no-op":
         return judged
-    if error := stage.move(database, "upgrade", upper):
-        return Judgement("fails", f"After the way back, the upgrade does not run again: {error}")
+    if error := stage.move("upgrade", database, upper):
+        return Judgement("fails", f"After the way back: {error}")
     return judged

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -105,7 +106,7 @@ class Table:
 def fill(credentials: DatabaseCredentials, *, generation: int, ignore: str) -> dict[str, str]:
     """Add two rows to every table but `ignore`: one with every column set, one with NULL wherever that is allowed.
 
-    Rows of another `generation` (1 or 2) have other values. Returns why a table stayed empty, by its name.
+    Rows of another `generation` (1, 2, …) have other values. Returns why a table stayed empty, by its name.
     """
     empty = {}
     with psycopg.connect(**credentials.connection(), autocommit=True) as connection:
@@ -242,11 +243,13 @@ def _candidates(column: Column, table: Table, number: int) -> list[Any]:
 def value(column: Column, number: int) -> Any:  # noqa: ANN401 - a text, or bytes
     """Return a text that PostgreSQL casts to the column's type; another one for another `number`."""
     if column.labels:
-        made = column.labels[0] if number <= 2 else column.labels[-1]
+        made = column.labels[0 if (number + 1) // 2 % 2 else -1]
     else:
-        made = VALUES.get(column.element, "{n}").replace("{n}", str(number)).replace("{0n}", f"{number:02d}")
+        made = VALUES.get(column.element, "{n}").replace("{n}", str(number)).replace("{0n}", f"{number % 28 + 1:02d}")
     if column.element in {"text", "varchar", "bpchar", "citext", "name"}:
         made = _text(column, number)
+    elif column.element == "uuid":
+        made = str(UUID(int=number))
     elif column.element == "numeric" and (limits := re.search(r"\((\d+),(\d+)\)", column.type)):
         made = str(number) if int(limits[1]) > int(limits[2]) else f"0.{number}"
     return f"{{{json.dumps(made)}}}" if column.array else made
@@ -266,12 +269,11 @@ VALUES = {
     "time": "03:04:{0n}",
     "timetz": "03:04:{0n}+00",
     "interval": "{n} hours",
-    "uuid": "00000000-0000-4000-8000-0000000000{0n}",
     "json": '{"n": {n}}',
     "jsonb": '{"n": {n}}',
     "bytea": "\\x{0n}",
-    "inet": "192.0.2.{n}",
-    "cidr": "192.0.2.{n}/32",
+    "inet": "192.0.2.{0n}",
+    "cidr": "192.0.2.{0n}/32",
     "macaddr": "00:00:5e:00:53:{0n}",
     "bit": "1",
     "varbit": "1",
