@@ -67,8 +67,7 @@ def test_what_pytest_writes_is_read(tmp_path: Path, file: Path) -> None:
         "pytest",
         "-q",
         f"--junit-xml={file}",
-        "--rootdir",
-        tmp_path,
+        f"--rootdir={tmp_path}",
         "-p",
         "no:cacheprovider",
     ]
