@@ -69,7 +69,7 @@ def roll_back(
         except RolloutError as error:
             _unless_passing(error, retreat.watch)
         if not retreat.pace.left:
-            message = f"{service} is not back at {name(rollout.before)} after {timeout:g} s"
+            message = f"{service} is not back at {name(rollout.before)} after {timeout:g} s: {retreat.reached}"
             hint = "`promoter recover` goes on where this ended."
             raise RolloutError(retreat.watch.tell(message, secrets), hint=hint, transient=True)
         retreat.pace.rest(moved=retreat.watch.moved)
@@ -89,13 +89,15 @@ class Retreat:
     """Deployment and rollout state that PRIMARY had at the last look."""
     since: float = field(default=0.0)
     """When `stage` or `asked` last changed, in seconds of `pace`."""
+    reached: str = "ECS did not answer"
+    """How far the way back has come, for people."""
 
     def step(self) -> Rollout | None:
         """Look, take the next step, and return the swapped rollout when it was the last one."""
         state = self.watch.look()
         self._notice_change(state)
-        waited = self.pace.seconds - self.since
-        step = way_back(state, self.rollout, leftovers=self._leftovers(state), asked=self.asked, waited=waited)
+        waited, leftovers = self.pace.seconds - self.since, self._leftovers(state)
+        step = way_back(state, self.rollout, leftovers=leftovers, asked=self.asked, waited=waited)
         if step == "done":
             deployment = state.primary.id if state.primary else None
             return Rollout(self.rollout.after, self.rollout.before, deployment, self.pace.seconds)
@@ -111,8 +113,16 @@ class Retreat:
             self.stage, self.since = stage, self.pace.seconds
 
     def _leftovers(self, state: ServiceState) -> int:
-        at_old = state.primary is not None and state.primary.task_definition == self.rollout.before
-        return len(self.watch.service.tasks(self.rollout.after)) if at_old else 0
+        """Return how many tasks of the new definition are not yet STOPPED; before the service is back that decides nothing."""
+        primary = state.primary
+        if primary is None or primary.task_definition != self.rollout.before:
+            self.reached = f"it still runs {name(state.task_definition)}"
+            return 0
+        count = len(self.watch.service.tasks(self.rollout.after))
+        self.reached = (
+            f"that is {primary.rollout_state}, and {count} tasks of {name(self.rollout.after)} are not STOPPED"
+        )
+        return count
 
     def _take(self, step: Step, state: ServiceState) -> None:
         service, old, new = self.watch.service, name(self.rollout.before), name(self.rollout.after)
@@ -164,8 +174,8 @@ def _unless_passing(error: RolloutError, watch: Watch) -> None:
 
 
 def _lost(verdict: Standing, state: ServiceState, rollout: Rollout) -> str | None:
-    mine = state.deployment(rollout.deployment)
-    because = f": {mine.reason}" if mine is not None and mine.reason else ""
+    telling = state.deployment(rollout.deployment) or state.primary
+    because = f": {telling.reason}" if telling is not None and telling.reason else ""
     if verdict == "failed":
         return f"it failed{because}"
     if verdict == "rolled back":
