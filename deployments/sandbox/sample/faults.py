@@ -1,10 +1,8 @@
 """The mistakes of the sample service, each as the edit of its sources that makes it and, turned round, mends it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-Files = Mapping[str, str]
-"""Text by path, from the repository's root."""
+from deployments.sandbox.sample.tree import Files
 
 SLOW_SECONDS = 4
 """How much longer a slow start takes, in seconds."""
@@ -98,8 +96,8 @@ HANGS = (
     Edit("app/__main__.py", "import uvicorn\n", "import asyncio\n\nimport uvicorn\nfrom fastapi import Request\n"),
     Edit(
         "app/__main__.py",
-        "def main()",
-        "one_at_a_time = asyncio.Semaphore(0)\n\n\n"
+        "\n\n\ndef main()",
+        "\n\none_at_a_time = asyncio.Semaphore(0)\n\n\n"
         '@app.middleware("http")\n'
         "async def wait_for_its_turn(request: Request, answer):\n"
         "    async with one_at_a_time:\n"

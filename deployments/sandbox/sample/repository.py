@@ -1,15 +1,14 @@
 """A working clone of the sandbox's remote: commits scenarios, merges as a pull request would, pushes."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from deployments.sandbox import remote as bare
 from deployments.sandbox.sample.scenarios import Scenario, play
+from deployments.sandbox.sample.tree import read, template, write
 
-TEMPLATE = Path(__file__).with_name("template")
 FIRST_TAG = "v1.0.2"
 BRANCHES = ("main", "test", "dev")
 """The branches of the first commit."""
@@ -42,8 +41,8 @@ class SampleRepository:
     def commit(self, scenario: Scenario, branch: str) -> str:
         """Commit `scenario` on `branch`, which begins at `dev` if it is new, and return the commit; push it with `push`."""
         self._switch(branch)
-        change = play(scenario, self._read(), self._next_number())
-        self._write(change.files)
+        change = play(scenario, read(self.folder), self._next_number())
+        write(change.files, self.folder)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", change.message)
         return self._head()
@@ -68,7 +67,7 @@ class SampleRepository:
 
     def _begin(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.copytree(TEMPLATE, self.folder, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+        write(template(), self.folder)
         self._git("init", "--quiet", "--template=", "--initial-branch=main")
         self._git("remote", "add", "origin", str(self.remote))
         self._git("add", "--all")
@@ -98,17 +97,6 @@ class SampleRepository:
 
     def _next_number(self) -> int:
         return int(self._git("rev-list", "--count", "--all")) + 1
-
-    def _read(self) -> dict[str, str]:
-        paths = self._git("ls-files", "-z").split("\0")
-        return {path: (self.folder / path).read_text(encoding="utf-8") for path in paths if path}
-
-    def _write(self, files: Mapping[str, str]) -> None:
-        for path in set(self._read()) - set(files):
-            (self.folder / path).unlink()
-        for path, text in files.items():
-            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / path).write_text(text, encoding="utf-8")
 
     def _head(self) -> str:
         return self._git("rev-parse", "HEAD")

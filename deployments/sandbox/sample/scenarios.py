@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deployments.sandbox.sample import faults, schema_changes
-from deployments.sandbox.sample.faults import Files
+from deployments.sandbox.sample.tree import Files, template
 
 GREETING = re.compile(r'^GREETING = ".*"$', re.MULTILINE)
 
@@ -90,3 +90,11 @@ def play(scenario: Scenario, files: Files, number: int) -> Change:
     whole = schema_changes.take_back_broken(faults.mend(files))
     greeted = GREETING.sub(f'GREETING = "Write it down. This is change {number}."', whole["app/main.py"])
     return Change(plot.message, plot.change({**whole, "app/main.py": greeted}, number))
+
+
+def replay(*scenarios: Scenario) -> Files:
+    """Return the tree after `scenarios`, one commit each, from the first version on."""
+    files = template()
+    for number, scenario in enumerate(scenarios, start=2):
+        files = play(scenario, files, number).files
+    return files

@@ -4,7 +4,8 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from deployments.sandbox.sample.faults import Edit, Files
+from deployments.sandbox.sample.faults import Edit
+from deployments.sandbox.sample.tree import Files
 
 VERSIONS = "migrations/versions/"
 OWNERS = "name_owners_"
