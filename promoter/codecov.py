@@ -9,7 +9,6 @@ from typing import Literal
 
 from promoter.config import Codecov
 from promoter.errors import CommandError
-from promoter.records import Version
 from promoter.shell import Output, run
 
 Upload = tuple[Literal["confirmed", "not confirmed", "off"], str | None]
@@ -21,7 +20,7 @@ STORED = "Upload queued for processing complete"
 """The tool prints this when the storage has answered, also with an error: then the exit code says so."""
 
 
-def upload_argv(report: Path, rule: Codecov, version: Version) -> list[str]:
+def upload_argv(rule: Codecov, report: Path, *, commit: str, branch: str) -> list[str]:
     """Return the command that sends the coverage file `report`; the token is not part of it."""
     return [
         sys.executable,
@@ -34,34 +33,35 @@ def upload_argv(report: Path, rule: Codecov, version: Version) -> list[str]:
         "--disable-search",
         "--git-service=github",
         f"--file={report}",
-        f"--sha={version.commit}",
-        f"--branch={version.branch}",
+        f"--sha={commit}",
+        f"--branch={branch}",
         *([f"--slug={rule.slug}"] if rule.slug else []),
     ]
 
 
 def upload(
-    report: Path,
     rule: Codecov,
-    version: Version,
+    report: Path,
     *,
-    checkout: Path,
+    commit: str,
+    branch: str,
+    token: str | None,
     tries: int = 3,
     timeout: float = 60,
     pause: float = 2,
 ) -> Upload:
-    """Send the coverage file `report` of `version`; an upload that fails is an answer, not an error.
+    """Send the coverage file `report` of a commit; an upload that fails is an answer, not an error.
 
     It is confirmed only when Codecov took the upload and said where it will be shown. `timeout` is the limit of one try and
     `pause` lies between two, in seconds. Without a token it is off.
     """
-    token = os.environ.get(rule.token_variable)
     if not token:
         return "off", f"{rule.token_variable} is not set"
+    argv = upload_argv(rule, report.absolute(), commit=commit, branch=branch)
     detail = None
     for number in range(tries):
         time.sleep(pause if number else 0)
-        detail = _try(upload_argv(report, rule, version), checkout, token, timeout)
+        detail = _try(argv, report.parent, token, timeout)
         if detail is None:
             return "confirmed", None
     return "not confirmed", detail
@@ -76,9 +76,9 @@ def unconfirmed(output: Output) -> str | None:
     return lines[-1].strip()[:300] if lines else f"codecov-cli said nothing and ended with exit code {output.code}"
 
 
-def _try(argv: list[str], checkout: Path, token: str, timeout: float) -> str | None:
+def _try(argv: list[str], folder: Path, token: str, timeout: float) -> str | None:
     try:
-        output = run(argv, cwd=checkout, env=_environment(token), timeout=timeout, secrets=[token], check=False)
+        output = run(argv, cwd=folder, env=_environment(token), timeout=timeout, secrets=[token], check=False)
     except CommandError as error:
         return f"no answer: {error.message.rpartition('` ')[2]}"
     return unconfirmed(output)

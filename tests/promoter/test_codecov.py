@@ -11,11 +11,10 @@ import pytest
 
 from promoter import codecov
 from promoter.config import Codecov
-from promoter.records import Version
 from promoter.shell import Output
 
 TOKEN = "0a1b2c3d-secret-token"
-VERSION = Version("v1.0.3-test", "1.0.3-test", "v1.0.0", "a" * 40, "test", "three commits since v1.0.0")
+COMMIT = "a" * 40
 
 
 class Server(ThreadingHTTPServer):
@@ -85,15 +84,16 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def send(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., codecov.Upload]:
+def send(server: Server, tmp_path: Path) -> Callable[..., codecov.Upload]:
     """Return what uploads a small report to the server."""
     report = tmp_path / "coverage.xml"
     report.write_text('<coverage line-rate="1"/>')
-    monkeypatch.setenv("OUR_TOKEN", TOKEN)
-    rule = Codecov(url=server.url, slug="owner/name", token_variable="OUR_TOKEN")
+    rule = Codecov(url=server.url, slug="owner/name")
 
     def upload(tries: int, timeout: float = 60) -> codecov.Upload:
-        return codecov.upload(report, rule, VERSION, checkout=tmp_path, tries=tries, timeout=timeout, pause=0)
+        return codecov.upload(
+            rule, report, commit=COMMIT, branch="test", token=TOKEN, tries=tries, timeout=timeout, pause=0
+        )
 
     return upload
 
@@ -144,11 +144,10 @@ def test_a_server_that_hangs_is_left(server: Server, send: Callable[..., codecov
     assert server.asked != []
 
 
-def test_without_a_token_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("token", [None, ""])
+def test_without_a_token_nothing_is_sent(tmp_path: Path, token: str | None) -> None:
     """It is off, and why is said."""
-    monkeypatch.delenv("CODECOV_TOKEN", raising=False)
-
-    verdict = codecov.upload(tmp_path / "coverage.xml", Codecov(), VERSION, checkout=tmp_path)
+    verdict = codecov.upload(Codecov(), tmp_path / "coverage.xml", commit=COMMIT, branch="test", token=token)
 
     assert verdict == ("off", "CODECOV_TOKEN is not set")
 
@@ -156,9 +155,8 @@ def test_without_a_token_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_command_names_everything_but_the_token(tmp_path: Path) -> None:
     """Version, file and server; a branch name is one argument, whatever is in it."""
     rule = Codecov(url="https://codecov.example", slug="owner/name")
-    version = Version("v1", "1", "v0.0.0", "b" * 40, "feat/$(id); rm", "")
 
-    argv = codecov.upload_argv(tmp_path / "coverage.xml", rule, version)
+    argv = codecov.upload_argv(rule, tmp_path / "coverage.xml", commit=COMMIT, branch="feat/$(id); rm")
 
     assert argv[3:] == [
         "--disable-telem",
@@ -168,7 +166,7 @@ def test_the_command_names_everything_but_the_token(tmp_path: Path) -> None:
         "--disable-search",
         "--git-service=github",
         f"--file={tmp_path}/coverage.xml",
-        f"--sha={'b' * 40}",
+        f"--sha={COMMIT}",
         "--branch=feat/$(id); rm",
         "--slug=owner/name",
     ]
