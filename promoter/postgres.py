@@ -29,6 +29,7 @@ __all__ = [
     "create_database",
     "drop_database",
     "dump_schema",
+    "is_running",
     "start",
     "stop",
     "temporary_server",
@@ -89,6 +90,11 @@ def start(folder: Path, *, port: int | None = None, durable: bool = True) -> Ser
 def stop(server: Server) -> None:
     """Stop `server` and wait for its end; one that does not run is left alone."""
     _stop(server.folder, "fast")
+
+
+def is_running(folder: Path) -> bool:
+    """Say whether the server of `folder` runs."""
+    return cluster.running((folder / "data").resolve()) is not None
 
 
 def create_database(server: Server, name: str, owner: str | None = None) -> DatabaseCredentials:

@@ -82,8 +82,14 @@ def test_a_server_keeps_its_data_from_start_to_start(folder: Path) -> None:
 
 
 def test_started_twice_is_started_once(folder: Path) -> None:
-    """The second start returns the server that runs."""
-    assert postgres.start(folder) == postgres.start(folder)
+    """The second start returns the server that runs; whether one runs can be asked."""
+    assert not postgres.is_running(folder)
+    server = postgres.start(folder)
+
+    assert postgres.start(folder) == server
+    assert postgres.is_running(folder)
+    postgres.stop(server)
+    assert not postgres.is_running(folder)
 
 
 def test_a_killed_server_starts_again(folder: Path) -> None:
