@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,10 @@ from promoter.snapshots import Snapshot
 
 NUMBERS = itertools.count(1)
 """Two rehearsals of one process may share a server."""
+FOREIGN = re.compile(
+    r"^(\\\\.*|ALTER [^;]* OWNER TO [^;]*;|(GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .*;)$", re.MULTILINE
+)
+"""Lines of a dump that mean nothing elsewhere: psql's own, and those that name roles."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,11 @@ def _build(stage: Stage, before: tuple[str, ...], schema: str | None) -> Databas
             migrations.upgrade(stage.runner, base, before)
         return base
     with psycopg.connect(**base.connection(), autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS public")
-        connection.execute("\n".join(line for line in schema.splitlines() if not line.startswith("\\")).encode())
-        table = sql.Identifier(*stage.runner.rule.version_table.split("."))
+        if "\nCREATE SCHEMA public;" in schema:
+            connection.execute("DROP SCHEMA public")
+        connection.execute(FOREIGN.sub("", schema).encode())
         connection.execute("RESET search_path")
+        table = sql.Identifier(*stage.runner.rule.version_table.split("."))
         for head in before:
             connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(table), [head])
     return base
@@ -201,5 +207,6 @@ def _perform(stage: Stage, database: DatabaseCredentials, lower: tuple[str, ...]
     if judged.verdict == "no-op":
         return judged
     if error := stage.move("upgrade", database, upper):
-        return Judgement("fails", f"After the way back: {error}")
+        found = "" if judged.verdict == "lossless" else f"{judged.detail} "
+        return Judgement("fails", f"{found}After the way back: {error}")
     return judged

@@ -12,7 +12,7 @@ from psycopg import sql
 from promoter import postgres
 from promoter.secrets import DatabaseCredentials
 
-HEADER = re.compile(r"^--\n-- Name: (?P<name>.*); Type: (?P<type>[A-Z ]+); Schema: .*\n--\n", re.MULTILINE)
+HEADER = re.compile(r"^--\n-- Name: (.*); Type: ([A-Z ]+); Schema: .*\n--\n", re.MULTILINE)
 """pg_dump writes one before each object; see _printTocEntry in src/bin/pg_dump/pg_backup_archiver.c."""
 
 TABLES = """
@@ -41,14 +41,13 @@ def take(credentials: DatabaseCredentials, *, ignore: str) -> Snapshot:
 
 def objects(dump: str, ignore: str) -> dict[str, str]:
     """Split the text of `pg_dump --schema-only` into its objects; the version table and all that is named after it are left out."""
-    found: dict[str, str] = {}
-    headers = list(HEADER.finditer(dump))
-    for header, following in zip(headers, [*headers[1:], None], strict=True):
-        name = header["name"]
-        if not re.match(rf"{re.escape(ignore.rpartition('.')[2])}\b", name):
-            body = dump[header.end() : following.start() if following else len(dump)]
-            found[f"{header['type']} {name}"] = _normal(body)
-    return found
+    parts = iter(HEADER.split(dump)[1:])
+    version_table = re.compile(rf"{re.escape(ignore.rpartition('.')[2])}\b")
+    return {
+        f"{kind} {name}": _normal(body)
+        for name, kind, body in zip(parts, parts, parts, strict=True)
+        if not version_table.match(name)
+    }
 
 
 def changed(before: Snapshot, after: Snapshot) -> tuple[str, ...]:

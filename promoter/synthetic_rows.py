@@ -15,6 +15,8 @@ from promoter.secrets import DatabaseCredentials
 
 TRIES = 40
 """How many combinations of values a table with CHECK constraints gets."""
+TAKEN = 1000
+"""Far from the numbers that the migrations' own rows may have."""
 
 TABLES = """
 SELECT c.oid::bigint, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -106,18 +108,31 @@ class Table:
 def fill(credentials: DatabaseCredentials, *, generation: int, ignore: str) -> dict[str, str]:
     """Add two rows to every table but `ignore`: one with every column set, one with NULL wherever that is allowed.
 
-    Rows of another `generation` (1, 2, …) have other values. Returns why a table stayed empty, by its name.
+    Rows of another `generation` (1, 2, …) have other values. Returns why a `table` or `table.column`
+    stayed empty, by its name.
     """
-    empty = {}
+    first = 2 * generation - 1
     with psycopg.connect(**credentials.connection(), autocommit=True) as connection:
         tables = _in_order([table for table in _tables(connection) if ignore not in {table.name, table.title}])
         for table in tables:
-            numbers = (2 * generation - 1, 2 * generation)
-            errors = [_insert(connection, table, tables, number, sparse=number % 2 == 0) for number in numbers]
-            query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table.identifier)
-            if connection.execute(query).fetchone() == (False,):
-                empty[table.title] = next(error for error in errors if error is not None)
+            _insert(connection, table, tables, first, sparse=False)
+            _insert(connection, table, tables, first + 1, sparse=True)
+        empty: dict[str, str] = {}
+        for table in tables:
+            if _bare(connection, table):  # its parents may have come later, or its numbers were taken
+                error = _insert(connection, table, tables, first + TAKEN, sparse=False)
+                empty |= dict.fromkeys(_bare(connection, table), error or "nothing but NULL")
     return empty
+
+
+def _bare(connection: psycopg.Connection, table: Table) -> list[str]:
+    """Name the table if it has no row, else those of its columns that hold nothing but NULL."""
+    counts = [sql.SQL("count({})").format(sql.Identifier(column.name)) for column in table.columns]
+    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join([sql.SQL("count(*)"), *counts]), table.identifier)
+    rows, *filled = connection.execute(query).fetchone() or (0,)
+    if not rows:
+        return [table.title]
+    return [f"{table.title}.{one.name}" for one, count in zip(table.columns, filled, strict=True) if not count]
 
 
 def _tables(connection: psycopg.Connection) -> list[Table]:
@@ -258,7 +273,7 @@ def value(column: Column, number: int) -> Any:  # noqa: ANN401 - a text, or byte
 def _text(column: Column, number: int) -> str:
     limit = re.search(r"\((\d+)\)", column.type)
     size = int(limit[1]) if limit else 60
-    return f"{number}" if size < 4 else f"{number}-{column.name}"[:size]
+    return f"{number}"[-size:] if size < 4 else f"{number}-{column.name}"[:size]
 
 
 VALUES = {

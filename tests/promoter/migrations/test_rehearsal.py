@@ -1,14 +1,19 @@
 """The zoo: each kind of migration gets the verdict that it deserves, with rows in the tables."""
 
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from promoter import migrations, postgres
+from promoter.config import Service
 from promoter.postgres import Server
 from promoter.records import Rehearsal
-from promoter.rehearsal import rehearse_with
+from promoter.rehearsal import rehearse, rehearse_with
 
 USERS = """op.execute(\"\"\"
     CREATE TYPE mood AS ENUM ('good', 'bad');
@@ -24,7 +29,7 @@ def sql(statement: str) -> str:
 
 
 @pytest.fixture
-def rehearse(project: Any, postgres_server: Server) -> Callable[[], Rehearsal]:
+def pending(project: Any, postgres_server: Server) -> Callable[[], Rehearsal]:
     """Return the rehearsal of all that comes after the revision `users`."""
     project.revision("users", None, USERS, "raise NotImplementedError")
     return lambda: rehearse_with(project.runner(), postgres_server, ("users",))
@@ -126,18 +131,96 @@ ZOO = [
 
 @pytest.mark.parametrize(("up", "down", "verdict", "detail"), ZOO)
 def test_each_kind_of_migration_gets_its_verdict(
-    project: Any, rehearse: Callable[[], Rehearsal], *, up: str, down: str | None, verdict: str, detail: str
+    project: Any, pending: Callable[[], Rehearsal], *, up: str, down: str | None, verdict: str, detail: str
 ) -> None:
     """Verdict and reason, for the path and for its one revision."""
     project.revision("change", "users", up, down)
 
-    found = rehearse()
+    found = pending()
 
     assert found.verdict == verdict, found.detail
     assert re.search(detail, found.detail)
     assert [(step.revision, step.verdict) for step in found.revisions] == [("change", verdict)]
 
 
-def test_nothing_pending_is_lossless(rehearse: Callable[[], Rehearsal]) -> None:
+def test_nothing_pending_is_lossless(pending: Callable[[], Rehearsal]) -> None:
     """There is nothing to take back."""
-    assert rehearse().verdict == "lossless"
+    assert pending().verdict == "lossless"
+
+
+def test_the_path_and_each_revision_get_verdicts_of_their_own(project: Any, pending: Callable[[], Rehearsal]) -> None:
+    """What one revision adds and the next one drops is nothing to the path, but a loss to whoever stops in between."""
+    project.revision("add", "users", sql("ALTER TABLE users ADD COLUMN x int"), sql("ALTER TABLE users DROP COLUMN x"))
+    project.revision("drop", "add", sql("ALTER TABLE users DROP COLUMN x"), sql("ALTER TABLE users ADD COLUMN x int"))
+    project.revision("stay", "drop", sql("CREATE TABLE logs (id serial)"), "pass")
+    project.revision("last", "stay", sql("CREATE INDEX i ON users (name)"), sql("DROP INDEX i"))
+
+    found = pending()
+
+    assert [(step.revision, step.verdict) for step in found.revisions] == [
+        ("add", "lossless"),
+        ("drop", "lossy"),
+        ("stay", "no-op"),
+        ("last", "lossless"),
+    ]
+    assert (found.verdict, found.before, found.after) == ("fails", ("users",), ("last",))
+    assert "TABLE logs is left behind" in found.detail
+
+
+def test_branches_and_their_merge_are_rehearsed(project: Any, pending: Callable[[], Rehearsal]) -> None:
+    """Two branches and their merge go back to the one head they came from."""
+    project.revision("left", "users", sql("CREATE TABLE a ()"), sql("DROP TABLE a"))
+    project.revision("right", "users", sql("CREATE TABLE b (id int)"), sql("DROP TABLE b"))
+    project.revision("join", ("left", "right"))
+
+    found = pending()
+
+    assert (found.verdict, found.after) == ("lossless", ("join",))
+    assert {step.revision: step.verdict for step in found.revisions} == dict.fromkeys(
+        ("left", "right", "join"), "lossless"
+    )
+
+
+def test_a_dump_of_the_live_schema_is_where_it_starts(
+    project: Any, postgres_server: Server, database: Any, execute: Callable[[str], object]
+) -> None:
+    """What the live database has and no migration made is there too: here a row under a constraint added by hand."""
+    project.revision("users", None, USERS, "pass")
+    migrations.upgrade(project.runner(), database)
+    execute(
+        "CREATE ROLE somebody; CREATE TABLE by_hand (id int REFERENCES users (id)); GRANT SELECT ON users TO somebody"
+    )
+    execute("ALTER TABLE by_hand OWNER TO somebody")
+    dump = postgres.dump_schema(database)
+    execute("DROP OWNED BY somebody; DROP ROLE somebody")
+    project.revision("drop", "users", sql("DROP TABLE posts; DROP TABLE users"), "pass")
+
+    found = rehearse_with(project.runner(), postgres_server, ("users",), dump)
+
+    assert found.verdict == "fails"
+    assert "2BP01" in found.detail
+
+
+def test_a_start_that_cannot_be_built_proves_nothing(project: Any, postgres_server: Server) -> None:
+    """A history that does not run from empty says nothing about what is pending."""
+    project.revision("users", None, sql("ALTER TABLE made_by_hand ADD COLUMN x int"))
+    project.revision("next", "users")
+
+    found = rehearse_with(project.runner(), postgres_server, ("users",))
+
+    assert found.verdict == "unproved"
+    assert "made_by_hand" in found.detail
+
+
+def test_a_service_is_rehearsed_in_its_own_interpreter(
+    any_project: Any, postgres_server: Server, make_service: Callable[..., Service]
+) -> None:
+    """From empty to the heads, by either kind of driver, with no database of the rehearsal left behind."""
+    any_project.revision("users", None, sql("CREATE TABLE users (id serial, name text)"), sql("DROP TABLE users"))
+
+    found = rehearse(Path(sys.executable), {}, any_project.path, make_service(), server=postgres_server, before=())
+
+    assert (found.verdict, found.before, found.after) == ("lossless", (), ("users",))
+    with psycopg.connect(**postgres_server.credentials().connection()) as connection:
+        left = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'rehearsal%'").fetchall()
+    assert left == []
