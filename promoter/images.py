@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -47,6 +48,8 @@ class BuildPlan:
     """Where the locked dependencies are, from `checkout`."""
     context: str = "."
     """The folder that the image is made of, from `checkout`."""
+    source: str | None = None
+    """Where the sources are published, a web address; credentials in it are left out."""
 
     @property
     def context_folder(self) -> Path:
@@ -70,8 +73,10 @@ class BuildPlan:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that the OCI image specification names for an image's origin, without its source."""
+        """The labels that the OCI image specification names for an image's origin."""
+        published = _published(self.source)
         return {
+            **({"org.opencontainers.image.source": published} if published else {}),
             "org.opencontainers.image.version": self.tag,
             "org.opencontainers.image.revision": self.commit,
             "org.opencontainers.image.created": self.created,
@@ -157,6 +162,14 @@ def move_latest(registry: Registry, digest: str) -> tuple[str | None, str]:
     if before != digest:
         registry.tag(digest, LATEST)
     return before, digest
+
+
+def _published(source: str | None) -> str | None:
+    """Return a web address without credentials; None for anything else, such as a path of this machine."""
+    address = urlsplit(source or "")
+    if address.scheme not in {"http", "https"}:
+        return None
+    return urlunsplit(address._replace(netloc=address.netloc.rpartition("@")[2]))
 
 
 def _is_root(user: str) -> bool:

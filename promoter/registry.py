@@ -158,18 +158,21 @@ class Registry:
             return tuple(sorted(self._children(found)))
         return (oci.platform_name(self._config_of(found)),)
 
+    def platform_manifest(self, reference: str, platform: str) -> Manifest:
+        """Return the manifest of `reference` that is for `platform`."""
+        found = self.manifest(reference)
+        children = self._children(found) if found.is_index else {self.platforms(found.digest)[0]: found.digest}
+        if platform not in children:
+            present = ", ".join(sorted(children)) or "no platform"
+            raise ImageError(
+                f"{self.repository}: {reference!r} is not built for {platform}, but for {present}",
+                hint="Add the platform to the branch rule and build again.",
+            )
+        return self.manifest(children[platform])
+
     def config(self, reference: str, platform: str) -> oci.Document:
         """Return the image configuration of `reference` for `platform`, verified."""
-        found = self.manifest(reference)
-        if found.is_index:
-            children = self._children(found)
-            if platform not in children:
-                raise self._without(reference, platform, ", ".join(sorted(children)))
-            return self._config_of(self.manifest(children[platform]))
-        config = self._config_of(found)
-        if oci.platform_name(config) != platform:
-            raise self._without(reference, platform, oci.platform_name(config))
-        return config
+        return self._config_of(self.platform_manifest(reference, platform))
 
     def tag(self, digest: str, tag: str) -> None:
         """Let `tag` name `digest`: the same bytes under one more name, so that every platform stays."""
@@ -243,12 +246,6 @@ class Registry:
             f"{self.repository}: the registry {sentence}",
             hint="Nothing of it is used. Is something else answering in the registry's place?",
             transient=True,
-        )
-
-    def _without(self, reference: str, platform: str, present: str) -> ImageError:
-        return ImageError(
-            f"{self.repository}: {reference!r} is not built for {platform}, but for {present or 'no platform'}",
-            hint="Add the platform to the branch rule and build again.",
         )
 
 
