@@ -1,17 +1,16 @@
 """Puts one or two made-up rows into every table of a throwaway database, so that a rehearsal has something to lose."""
 
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
 from promoter.secrets import DatabaseCredentials
+from promoter.synthetic_values import Column, value
 
 TRIES = 40
 """How many combinations of values a table with CHECK constraints gets."""
@@ -47,24 +46,6 @@ FROM pg_constraint WHERE conrelid = %s AND contype IN ('f', 'c') ORDER BY connam
 """
 
 LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w'])(-?\d+(?:\.\d+)?)")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column as far as a value for it depends on it."""
-
-    number: int
-    name: str
-    required: bool
-    own: bool
-    """The database makes its values: identity, generated or a sequence."""
-    type: str
-    """As `format_type` writes it, domains resolved."""
-    element: str
-    """The type's plain name; of an array its element's."""
-    array: bool
-    labels: list[str]
-    """Of an enum."""
 
 
 @dataclass(frozen=True)
@@ -253,57 +234,3 @@ def _candidates(column: Column, table: Table, number: int) -> list[Any]:
     numbers = [int(float(digits)) + step for _, digits in mentioned if digits for step in (1, 0, -1)]
     rotated = words[number % len(words) :] + words[: number % len(words)] if words else []
     return [plain, *rotated, *map(str, numbers)] if texts else [plain]
-
-
-def value(column: Column, number: int) -> Any:  # noqa: ANN401 - a text, or bytes
-    """Return a text that PostgreSQL casts to the column's type; another one for another `number`."""
-    if column.labels:
-        made = column.labels[0 if (number + 1) // 2 % 2 else -1]
-    else:
-        made = VALUES.get(column.element, "{n}").replace("{n}", str(number)).replace("{0n}", f"{number % 28 + 1:02d}")
-    if column.element in {"text", "varchar", "bpchar", "citext", "name"}:
-        made = _text(column, number)
-    elif column.element == "uuid":
-        made = str(UUID(int=number))
-    elif column.element == "numeric" and (limits := re.search(r"\((\d+),(\d+)\)", column.type)):
-        made = str(number) if int(limits[1]) > int(limits[2]) else f"0.{number}"
-    return f"{{{json.dumps(made)}}}" if column.array else made
-
-
-def _text(column: Column, number: int) -> str:
-    limit = re.search(r"\((\d+)\)", column.type)
-    size = int(limit[1]) if limit else 60
-    return f"{number}"[-size:] if size < 4 else f"{number}-{column.name}"[:size]
-
-
-VALUES = {
-    "bool": "true",
-    "date": "2001-02-{0n}",
-    "timestamp": "2001-02-{0n} 03:04:05",
-    "timestamptz": "2001-02-{0n} 03:04:05+00",
-    "time": "03:04:{0n}",
-    "timetz": "03:04:{0n}+00",
-    "interval": "{n} hours",
-    "json": '{"n": {n}}',
-    "jsonb": '{"n": {n}}',
-    "bytea": "\\x{0n}",
-    "inet": "192.0.2.{0n}",
-    "cidr": "192.0.2.{0n}/32",
-    "macaddr": "00:00:5e:00:53:{0n}",
-    "bit": "1",
-    "varbit": "1",
-    "xml": "<n>{n}</n>",
-    "hstore": "n=>{n}",
-    "tsvector": "word{n}",
-    "tsquery": "word{n}",
-    "point": "({n},{n})",
-    "box": "({n},{n}),(0,0)",
-    "int4range": "[{n},{n}]",
-    "int8range": "[{n},{n}]",
-    "numrange": "[{n},{n}]",
-    "daterange": "[2001-02-{0n},2001-02-{0n}]",
-    "tsrange": "[2001-02-{0n},2001-02-{0n}]",
-    "tstzrange": "[2001-02-{0n},2001-02-{0n}]",
-    "ltree": "n{n}",
-}
-"""One literal for each type by its name in pg_type; what is missing here gets a number."""
