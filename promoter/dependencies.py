@@ -181,6 +181,7 @@ def _install(new: Path, interpreter: Path, requirements: str, lock: Path) -> Non
             "--quiet",
             "--require-hashes",
             "--allow-empty-requirements",
+            "--compile-bytecode",  # the target writes none, and would compile everything at every start
             "--python",
             new / "bin" / "python",
             file,
