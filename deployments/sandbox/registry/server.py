@@ -76,7 +76,8 @@ def application(folder: Path) -> ASGIApp:
 
 def listen(port: int) -> socket.socket:
     """Return a socket that listens on loopback; connections wait in its queue until somebody serves them."""
-    listener = socket.socket()
+    # asyncio turns Nagle's algorithm off only where the socket names its protocol: 40 ms less per answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, port))
     listener.listen(128)
