@@ -1,6 +1,7 @@
 """The policy of images: a tag never moves, root is refused, `:latest` keeps its platforms, a push is not believed."""
 
 import gzip
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -30,10 +31,10 @@ from promoter.registry import Registry
 BOTH = ("linux/amd64", "linux/arm64")
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Running]:
-    """Serve an open registry."""
-    running = start(tmp_path / "registry")
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Serve an open registry; each test has a repository of its own."""
+    running = start(tmp_path_factory.mktemp("registry"))
     yield running
     running.stop()
 
@@ -41,7 +42,7 @@ def server(tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture
 def registry(server: Running) -> Iterator[Registry]:
     """Open a repository of the registry."""
-    with open_registry(ImageRule(repository=f"{server.host}/morpheus/api", insecure=True)) as opened:
+    with open_registry(ImageRule(repository=f"{server.host}/{uuid.uuid4().hex}/api", insecure=True)) as opened:
         yield opened
 
 

@@ -1,6 +1,7 @@
 """Images without a daemon: the same plan gives the same digest, and nothing gets in that should not."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,17 +14,17 @@ from promoter.config import Dependencies, ImageRule, Layers
 from promoter.errors import ImageError
 from promoter.images import BuildPlan, builder_for, move_latest, open_registry
 from promoter.layers import LayersBuilder
-from promoter.registry import Registry
+from promoter.registry import Registry, split
 
 BOTH = ("linux/amd64", "linux/arm64")
 COMMIT = "4f6e0b1d2c3a495867fe01234567890abcdef123"
 DIGEST = r"sha256:[0-9a-f]{64}"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Running]:
-    """Serve an open registry."""
-    running = start(tmp_path / "registry")
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Serve an open registry; each test has a repository of its own."""
+    running = start(tmp_path_factory.mktemp("registry"))
     yield running
     running.stop()
 
@@ -58,7 +59,7 @@ source = { virtual = "." }
 def plan(server: Running, checkout: Path) -> BuildPlan:
     """Plan an image for both platforms."""
     return BuildPlan(
-        repository=f"{server.host}/morpheus/api",
+        repository=f"{server.host}/{uuid.uuid4().hex}/api",
         tag="v1.0.3-test",
         commit=COMMIT,
         build_time=datetime(2025, 9, 12, 13, 45, 23, tzinfo=UTC),
@@ -200,12 +201,12 @@ def test_a_base_image_lends_its_layers_and_its_variables(
     plan: BuildPlan, rule: ImageRule, registry: Registry, server: Running, tmp_path: Path
 ) -> None:
     """The layers of a base image come first; its variables stay unless ours say otherwise."""
-    below = rule.model_copy(update={"repository": f"{server.host}/base/python"})
+    below = rule.model_copy(update={"repository": f"{server.host}/{uuid.uuid4().hex}/python"})
     base = LayersBuilder(changed(below, variables={"MODE": "slow", "LANG": "C.UTF-8"}), cache=tmp_path)
     base_plan = replace(plan, repository=below.repository, tag="3.11-slim")
     base.push(base_plan, base.build(base_plan))
 
-    builder = LayersBuilder(changed(rule, base="base/python:3.11-slim"), cache=tmp_path)
+    builder = LayersBuilder(changed(rule, base=f"{split(below.repository)[1]}:3.11-slim"), cache=tmp_path)
     image = builder.push(plan, builder.build(plan))
     config = registry.config(image.digest, "linux/amd64")
 

@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -24,10 +25,10 @@ USERS = {"writer": User("w:ord"), "reader": User("read", ("pull",))}
 Serve = Callable[[ASGIApp], Running]
 
 
-@pytest.fixture
-def open_server(tmp_path: Path) -> Iterator[Running]:
-    """Serve a registry that asks nobody who he is."""
-    running = start(tmp_path / "registry")
+@pytest.fixture(scope="module")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Serve an open registry; each test has a repository of its own."""
+    running = start(tmp_path_factory.mktemp("registry"))
     yield running
     running.stop()
 
@@ -35,7 +36,7 @@ def open_server(tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture
 def registry(open_server: Running) -> Iterator[Registry]:
     """Return a client of the open registry."""
-    with client(open_server) as opened:
+    with client(open_server, f"{uuid.uuid4().hex}/api") as opened:
         yield opened
 
 
@@ -126,7 +127,7 @@ def test_what_is_not_there_is_none(registry: Registry) -> None:
     """A repository or a tag that does not exist is no error to ask for, but one to need."""
     assert registry.digest("v1.0.0") is None
     assert registry.tags() == []
-    with pytest.raises(ImageError, match=r"morpheus/api has no image 'v1.0.0'"):
+    with pytest.raises(ImageError, match=r"/api has no image 'v1.0.0'"):
         registry.manifest("v1.0.0")
 
 
