@@ -108,6 +108,8 @@ def rehearse_with(
     stage = Stage(runner, server)
     try:
         return _rehearse(stage, found, pending, before, schema)
+    except psycopg.Error as error:
+        raise SchemaError(f"the throwaway server does not rehearse: {error}", transient=True) from error
     finally:
         for name in stage.databases:
             postgres.drop_database(server, name)
