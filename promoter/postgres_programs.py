@@ -1,6 +1,5 @@
 """Finds PostgreSQL's own programs and runs them under an account that is not root's, which PostgreSQL refuses."""
 
-import functools
 import hashlib
 import importlib.util
 import os
@@ -101,7 +100,6 @@ def program(
     )
 
 
-@functools.cache
 def _copy(package: Path) -> Path:
     """Copy the wheel, with the libraries beside it that its programs find by relative path, to where the account can read."""
     key = hashlib.sha256(f"{package} {package.stat().st_mtime_ns}".encode()).hexdigest()[:16]

