@@ -7,13 +7,15 @@ import json
 import re
 import sys
 import tempfile
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
 from uv import find_uv_bin
 
 from promoter import layer_archives
-from promoter.dependencies import hidden
+from promoter.config import Dependencies
+from promoter.dependencies import LOCKS, export, hidden
 from promoter.errors import CommandError, ConfigurationError, ImageError
 from promoter.layer_archives import Layer
 from promoter.shell import run
@@ -31,6 +33,23 @@ TIMEOUT = 900
 """Limit of the installation, in seconds."""
 NETWORK = ("error sending request", "Request failed", "dns error", "timed out", "Failed to fetch")
 _SHEBANG = re.compile(rb"\A#!(?:/bin/sh\n'''exec' .*\n' '''|.*python[^\n]*)\n")
+
+
+def requirements_of(checkout: Path, rule: Dependencies, cache: Path) -> str:
+    """Return the locked runtime dependencies, pinned and with hashes; kept in `cache`, for Poetry takes seconds to say them.
+
+    Raises ChecksError where the lock file is missing or cannot be exported.
+    """
+    files = [checkout / rule.directory / name for name in (LOCKS[rule.tool], "pyproject.toml")]
+    locked = [file.read_bytes() for file in files if file.is_file()]
+    key = hashlib.sha256(b"\0".join([rule.model_dump_json().encode(), *locked])).hexdigest()
+    kept = cache / f"{key}.txt"
+    if not kept.is_file() or len(locked) < len(files):
+        cache.mkdir(parents=True, exist_ok=True)
+        new = kept.with_name(f"new-{uuid.uuid4().hex}.txt")
+        new.write_text(export(checkout, rule), encoding="utf-8")
+        new.replace(kept)
+    return kept.read_text(encoding="utf-8")
 
 
 def layer(requirements: str, platform: str, python: str, cache: Path) -> Layer:

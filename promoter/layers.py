@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promoter import dependencies, dependency_layers, layer_archives, oci
+from promoter import dependency_layers, layer_archives, oci
 from promoter.config import ImageRule, Layers
 from promoter.errors import ConfigurationError, ImageError
 from promoter.images import BuildPlan, Built, Login, is_pushed, open_registry, pushed_image, refuse_root
@@ -96,7 +96,7 @@ class LayersBuilder:
             return pushed_image(registry, plan, digest)
 
     def _assemble(self, plan: BuildPlan) -> list[Part]:
-        requirements = dependencies.export(plan.checkout, plan.dependencies)
+        requirements = dependency_layers.requirements_of(plan.checkout, plan.dependencies, self._cache)
         entries = layer_archives.sources(plan.context_folder, self._layers.include)
         sources = layer_archives.pack(entries, mtime=int(plan.build_time.timestamp()))
 

@@ -11,7 +11,7 @@ import pytest
 
 from deployments.sandbox.registry import Running, start
 from promoter.config import Dependencies, ImageRule, Layers
-from promoter.errors import ImageError
+from promoter.errors import ChecksError, ImageError
 from promoter.images import BuildPlan, builder_for, move_latest, open_registry
 from promoter.layers import LayersBuilder
 from promoter.registry import Registry, split
@@ -213,6 +213,16 @@ def test_a_base_image_lends_its_layers_and_its_variables(
     assert len(registry.platform_manifest(image.digest, "linux/amd64").document["layers"]) == 4
     assert len(config["rootfs"]["diff_ids"]) == 4
     assert {"LANG=C.UTF-8", "MODE=fast"} < set(config["config"]["Env"])
+
+
+def test_a_missing_lock_file_stops_the_build(plan: BuildPlan, rule: ImageRule, tmp_path: Path) -> None:
+    """Without a lock file nothing is built, whatever an earlier build has left in the cache."""
+    builder = LayersBuilder(rule, cache=tmp_path)
+    builder.build(plan)
+    (plan.checkout / "uv.lock").unlink()
+
+    with pytest.raises(ChecksError, match=r"uv\.lock does not exist"):
+        builder.build(plan)
 
 
 def test_the_configuration_chooses_the_builder(rule: ImageRule) -> None:

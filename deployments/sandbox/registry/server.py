@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +59,9 @@ def serve(app: ASGIApp, port: int = 0) -> Running:
 
 def run(folder: Path, port: int = 0) -> None:
     """Serve the registry of `folder` until a signal ends this process; `ready.json` says where, while it serves."""
+    # uvicorn ends well and then raises the signal again, which by default would end us before `ready.json` is removed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
     app = application(folder)
     listener = listen(port)
     ready = folder / "ready.json"

@@ -53,16 +53,15 @@ def keep(folder: Path, media_type: str, data: bytes) -> oci.Document:
     return entry
 
 
-def skopeo(*arguments: str, user: str = "writer", source: bool = False) -> subprocess.CompletedProcess[str]:
+def skopeo(verb: str, *arguments: str, user: str = "writer") -> subprocess.CompletedProcess[str]:
     """Run skopeo as `user`."""
-    names = ("src", "dest") if arguments[0] == "copy" else ("",)
-    options = []
-    for name in names:
-        prefix = f"--{name}-" if name else "--"
-        options += [f"{prefix}tls-verify=false"]
-        if name != "src" or source:
-            options += [f"{prefix}creds", f"{user}:{USERS[user].password if user in USERS else 'wrong'}"]
-    command = [SKOPEO or "skopeo", "--insecure-policy", arguments[0], *options, *arguments[1:]]
+    password = USERS[user].password if user in USERS else "wrong"
+    options = [
+        option
+        for side in (("src-", "dest-") if verb == "copy" else ("",))
+        for option in (f"--{side}tls-verify=false", f"--{side}creds={user}:{password}")
+    ]
+    command = [SKOPEO or "skopeo", "--insecure-policy", verb, *options, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -73,7 +72,7 @@ def test_skopeo_copies_inspects_and_lists(registry: Running, layout: Path) -> No
 
     steps = [
         skopeo("copy", "--all", f"oci:{layout}", f"{image}:v1.0.0"),
-        skopeo("copy", "--all", f"{image}:v1.0.0", f"{image}-copy:latest", source=True),
+        skopeo("copy", "--all", f"{image}:v1.0.0", f"{image}-copy:latest"),
     ]
     seen = [
         oci.digest_of(skopeo("inspect", "--raw", name).stdout.encode()) for name in (f"{image}:v1.0.0", f"{image}-copy")
