@@ -1,17 +1,25 @@
 """What should happen: one TOML file per service, read into frozen models that refuse what they do not know."""
 
-import difflib
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from promoter.config_problems import did_you_mean, explain
 from promoter.errors import ConfigurationError, UnknownBranchError
 
 Stage = Literal["version", "test", "build", "deploy", "tag", "latest"]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+URL = r"^https?://[^/@\s]+/\S*$"
+PATTERNS = {
+    NAME: "up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
+    URL: "a URL such as https://api.example/health, without user and password",
+}
+"""Each pattern in words."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -135,7 +143,7 @@ class ImageRule(Model):
     @model_validator(mode="after")
     def _layers_need_a_description(self) -> Self:
         if self.builder == "layers" and self.layers is None:
-            msg = "builder 'layers' needs a table [image.layers]"
+            msg = "has the builder 'layers', expected a table [image.layers] too"
             raise ValueError(msg)
         return self
 
@@ -176,6 +184,25 @@ class BranchRule(Model):
     environment: str | None = None
     """The environment that `deploy` changes."""
 
+    @field_validator("stages")
+    @classmethod
+    def _stages_are_a_sentence(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if stages not in SENTENCES:
+            orders = "; ".join(", ".join(order) for order in SENTENCES)
+            msg = f"are {', '.join(stages) or 'none'}, expected one of these orders: {orders}"
+            raise ValueError(msg)
+        return stages
+
+    @model_validator(mode="after")
+    def _deploy_has_an_environment(self) -> Self:
+        if "deploy" in self.stages and self.environment is None:
+            msg = "deploys, expected an environment to deploy to"
+            raise ValueError(msg)
+        if "deploy" not in self.stages and self.environment is not None:
+            msg = f"has the environment {self.environment!r}, expected none where nothing is deployed"
+            raise ValueError(msg)
+        return self
+
 
 class Environment(Model):
     """One place where the service runs."""
@@ -188,7 +215,7 @@ class Environment(Model):
     """The container in the task definition whose image is replaced."""
     secret: str
     """Name or ARN of the database secret in Secrets Manager."""
-    health_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+/\S*$")]
+    health_url: Annotated[str, StringConstraints(pattern=URL)]
     variables: dict[str, str] = {}
     """Environment variables of the migrations."""
     credentials: str | None = None
@@ -220,9 +247,13 @@ class Service(Model):
     environments: dict[Name, Environment] = {}
 
     @model_validator(mode="after")
-    def _branches_fit(self) -> Self:
+    def _environments_exist(self) -> Self:
         for rule in self.branches:
-            _check_rule(rule, self.environments)
+            if rule.environment is not None and rule.environment not in self.environments:
+                known = ", ".join(self.environments) or "none, there is no table [environments.…]"
+                question = did_you_mean(rule.environment, self.environments)
+                msg = f"branches[{rule.pattern}].environment: is {rule.environment!r}, expected one of {known}"
+                raise ValueError(f"{msg}. {question}" if question else msg)
         return self
 
     def rule(self, branch: str) -> BranchRule:
@@ -243,7 +274,7 @@ class Service(Model):
         except KeyError:
             raise ConfigurationError(
                 f"{self.name} has no environment {name!r}; it has {', '.join(self.environments) or 'none'}",
-                hint=_nearest(name, self.environments),
+                hint=did_you_mean(name, self.environments),
             ) from None
 
 
@@ -258,16 +289,12 @@ SENTENCES: dict[tuple[Stage, ...], str] = {
 
 def load(path: Path) -> Service:
     """Read one service file; raise ConfigurationError with file, key, what was expected and the nearest right name."""
+    data = _parse(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    try:
-        return Service.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: is not TOML: {error}") from error
+        return Service.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(_explain(path, error), hint="Mend the file; nothing was changed.") from error
+        lines = [f"{path}: {line}" for line in explain(error, Service, data, PATTERNS)]
+        raise ConfigurationError("\n".join(lines), hint="Mend the file; nothing was changed.") from error
 
 
 def find(name: str, folder: Path) -> Service:
@@ -276,7 +303,7 @@ def find(name: str, folder: Path) -> Service:
     if not path.is_file():
         known = sorted(file.stem for file in folder.glob("*.toml"))
         raise ConfigurationError(
-            f"no service {name!r} in {folder}; there are: {', '.join(known) or 'none'}", hint=_nearest(name, known)
+            f"no service {name!r} in {folder}; there are: {', '.join(known) or 'none'}", hint=did_you_mean(name, known)
         )
     service = load(path)
     if service.name != name:
@@ -284,35 +311,10 @@ def find(name: str, folder: Path) -> Service:
     return service
 
 
-def _check_rule(rule: BranchRule, environments: dict[str, Environment]) -> None:
-    if rule.stages not in SENTENCES:
-        orders = "; ".join(", ".join(stages) for stages in SENTENCES)
-        msg = f"branch {rule.pattern!r}: stages are {', '.join(rule.stages)}, expected one of: {orders}"
-        raise ValueError(msg)
-    if ("deploy" in rule.stages) != (rule.environment is not None):
-        msg = f"branch {rule.pattern!r}: 'deploy' and an environment go together"
-        raise ValueError(msg)
-    if rule.environment is not None and rule.environment not in environments:
-        msg = f"branch {rule.pattern!r}: environment {rule.environment!r} is not among {sorted(environments)}"
-        raise ValueError(msg)
-
-
-def _explain(path: Path, error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "(file)"
-        line = f"{path}: {key}: {problem['msg']}"
-        if problem["type"] == "extra_forbidden":
-            hint = _nearest(str(problem["loc"][-1]), _known_names())
-            line = f"{path}: {key}: is not a key here" + (f". {hint}" if hint else "")
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def _known_names() -> set[str]:
-    return {name for model in Model.__subclasses__() for name in model.model_fields}
-
-
-def _nearest(name: str, names: object) -> str | None:
-    found = difflib.get_close_matches(name, list(names), n=1)  # type: ignore[call-overload]
-    return f"Did you mean {found[0]!r}?" if found else None
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: is not TOML: {error}") from error
