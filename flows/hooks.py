@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from flows.recover import bring_to_an_end
 from promoter.ledger import promotions
 from promoter.ledger.connection import connect
+from tasks.report import publish_report
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def _recover(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
         return
     cause = state.message or str(state.name)
     ended = bring_to_an_end(promotion.id, driver=str(flow_run.id), cause=cause, forward=False)
+    publish_report(promotion.id)
     if ended.outcome is not None:
         _name_state(flow_run, state, STATE_NAMES[ended.outcome], ended.cause or "")
 

@@ -66,7 +66,7 @@ class DatabaseKeys(Model):
 class Database(Model):
     """How the service's own code finds its database."""
 
-    keys: DatabaseKeys = DatabaseKeys()
+    secret_keys: DatabaseKeys = DatabaseKeys()
     variables: dict[str, str] = Field(default_factory=lambda: {"DATABASE_URL": "postgresql+asyncpg://"})
     """Variables for tests and migrations. `{user}`, `{password}`, `{database}`, `{host}` and `{port}` are filled in.
 

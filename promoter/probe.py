@@ -47,7 +47,7 @@ def check(url: str) -> None:
 
 def wait_until_healthy(
     url: str,
-    expected_tag: str,
+    expected_tag: str | None,
     branch: str,
     answer: HealthAnswer,
     *,
@@ -58,11 +58,11 @@ def wait_until_healthy(
 ) -> HealthReport:
     """Ask until `answers` consecutive answers are right and `fleet` has nothing to say against each of them.
 
-    `timeout` is in seconds, from now. `fleet` returns None when every running task is of the new release, else the reason why not.
+    `expected_tag` None takes any version. `timeout` is in seconds, from now. `fleet` returns None when every running task is of the new release, else the reason why not.
     Whatever else comes (refused, 5xx, HTML, half JSON, another version) means "not yet", with two exceptions that end the wait at once: a redirect to
     another host, and the same wrong version STEADY times in a row from a fleet that is all new. Raises HealthError with the last answer of each kind.
     """
-    accepted = accepted_versions(expected_tag, branch)
+    accepted = None if expected_tag is None else accepted_versions(expected_tag, branch)
     tally = Tally(notice)
     pace = Pace(timeout, SHORTEST, LONGEST)
     with asyncio.Runner() as runner, _Asker(url, answer, accepted, runner) as asker:
@@ -72,7 +72,9 @@ def wait_until_healthy(
             if found.kind == "right" and tally.in_a_row >= answers:
                 return HealthReport(url, found.version or "", tally.in_a_row, tally.tries, pace.seconds)
             if tally.is_steadily_wrong or not pace.left:
-                raise HealthError(_verdict(url, expected_tag, tally, pace), hint="The task's log lines may say why.")
+                raise HealthError(
+                    _verdict(url, expected_tag or "any version", tally, pace), hint="The task's log lines may say why."
+                )
             pace.rest(moved=found.kind == "right")
 
 

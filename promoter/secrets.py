@@ -60,7 +60,7 @@ def database_credentials(text: str, keys: DatabaseKeys, secret: str) -> Database
     if missing:
         raise SecretError(
             f"secret {secret!r} has no {', '.join(missing)}; it has the keys {', '.join(sorted(values)) or 'none'}",
-            hint="Add them in Secrets Manager, or name the right keys in [database.keys].",
+            hint="Add them in Secrets Manager, or name the right keys in [database.secret_keys].",
         )
     return DatabaseCredentials(
         host=str(values[keys.host]),

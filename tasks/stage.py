@@ -22,6 +22,8 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args, over
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from promoter.errors import PromoterError
 from promoter.ledger import leases, promotions, steps
@@ -104,10 +106,18 @@ def carry_out(
             steps.fail(ledger, promotion.id, name, str(error) or type(error).__name__)
         raise
     with connect(settings) as ledger:
+        _pass(ledger, records, settings)
         steps.finish(ledger, promotion.id, name, result)
         if commits:
             promotions.verify(ledger, promotion.id)
     return result
+
+
+def recorded(promotion: Promotion, stage: str) -> Any:  # noqa: ANN401 - the record that the stage returned
+    """Return what a stage of this promotion gave back earlier, None if it has no result."""
+    with connect() as ledger:
+        step = steps.find(ledger, promotion.id, stage)
+    return None if step is None else step.result
 
 
 @singledispatch
@@ -125,11 +135,16 @@ def _perform(
     acting = function(promotion, *records)
     looked = next(acting)
     with connect(settings) as ledger:
-        for lease in records:
-            if isinstance(lease, Lease):
-                leases.renew(ledger, lease, settings.lease_seconds)
+        _pass(ledger, records, settings)
         intent = steps.intend(ledger, promotion.id, function.__name__, looked)
     return _act(acting, intent)
+
+
+def _pass(ledger: Connection[DictRow], records: Sequence[object], settings: Settings) -> None:
+    """Pass the lease among `records`: whoever was taken over writes nothing any more."""
+    for lease in records:
+        if isinstance(lease, Lease):
+            leases.renew(ledger, lease, settings.lease_seconds)
 
 
 def _act(acting: Generator[Any, Any, Any], intent: object) -> object:

@@ -72,6 +72,13 @@ def renew(connection: Connection[DictRow], lease: Lease, seconds: float) -> None
     promotions.drive(connection, lease.promotion, lease.driver, seconds)
 
 
+def fence(lease: Lease, settings: Settings | None = None) -> None:
+    """Pass the lease in a transaction of its own, right before a change; raise LeaseError if somebody else took over."""
+    settings = settings or Settings()
+    with connect(settings) as connection:
+        renew(connection, lease, settings.lease_seconds)
+
+
 @contextmanager
 def alive(promotion: UUID, driver: str, settings: Settings) -> Iterator[None]:
     """Give signs of life in the background while the block runs; raise LeaseError at once if another drives."""

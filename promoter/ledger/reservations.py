@@ -51,3 +51,9 @@ def pin(connection: Connection[DictRow], service: str, tag: str, digest: str) ->
         raise VersionError(
             f"{service} {tag} names {row['digest']}, not {digest}", hint="A version names one digest, for ever."
         )
+
+
+def pinned(connection: Connection[DictRow], service: str, tag: str) -> str | None:
+    """Return the digest that a number is bound to, None before its image was pushed."""
+    row = connection.execute("SELECT digest FROM versions WHERE service = %s AND tag = %s", [service, tag]).fetchone()
+    return None if row is None else row["digest"]

@@ -98,7 +98,7 @@ def test_checks_run_in_the_locked_environment_and_reach_codecov(morpheus: Servic
 def test_migrations_read_a_url_without_a_password(morpheus: Service) -> None:
     """The credentials come in PG* variables, from the keys of the secret."""
     assert morpheus.database.variables == {"DATABASE_URL": "postgresql+asyncpg://"}
-    assert morpheus.database.keys == DatabaseKeys(
+    assert morpheus.database.secret_keys == DatabaseKeys(
         user="POSTGRES_USER",
         password="POSTGRES_PASSWORD",
         database="POSTGRES_DB",

@@ -1,0 +1,166 @@
+"""Tells a promotion as markdown and as a table: what, where, which revisions, how long, and how it ended."""
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any, TypeVar
+
+from promoter.ledger.promotions import Promotion
+from promoter.ledger.steps import Step
+from promoter.records import (
+    HealthReport,
+    Image,
+    Rehearsal,
+    Release,
+    Rollout,
+    SchemaChange,
+    TaskDefinition,
+    TestReport,
+    Version,
+)
+from promoter.text import printable
+
+R = TypeVar("R")
+
+
+def headline(promotion: Promotion, steps: Sequence[Step]) -> str:
+    """Return `v1.0.3-test → staging`, as far as both are known."""
+    version = _result(steps, Version)
+    what = version.tag if version else promotion.push.commit[:12]
+    return f"{what} → {promotion.rule.environment or promotion.push.branch}"
+
+
+def markdown(promotion: Promotion, steps: Sequence[Step]) -> str:
+    """Return the whole story; text from outside is shown as plain text."""
+    outcome = promotion.outcome or ("verified" if promotion.verified_at else "under way")
+    parts = [f"# {headline(promotion, steps)}: {outcome}", _facts(promotion, steps)]
+    if promotion.cause:
+        parts.append("## Why\n\n" + _quoted(promotion.cause))
+    report = _result(steps, TestReport)
+    if report is not None:
+        parts.append("## Tests\n\n" + _tests(report))
+    parts.append("## Stages\n\n" + _stage_table(steps))
+    return "\n\n".join(parts) + "\n"
+
+
+def table(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return one row per stage: its state, its time in seconds, what it found."""
+    return [
+        {"stage": step.stage, "state": _state(step), "seconds": _seconds(step), "detail": detail(step)}
+        for step in steps
+    ]
+
+
+def detail(step: Step) -> str:
+    """Return one line on what a stage found or did, or what went wrong in it."""
+    return printable(step.error.splitlines()[0], 160) if step.error else describe(step.result)
+
+
+@singledispatch
+def describe(record: object) -> str:
+    """Return one line on a record."""
+    return "" if record is None else type(record).__name__
+
+
+@describe.register
+def _version(version: Version) -> str:
+    return f"{version.tag}: {version.reason}"
+
+
+@describe.register
+def _test_report(report: TestReport) -> str:
+    covered = "" if report.coverage is None else f", {report.coverage:.0%} covered"
+    return f"{report.passed} passed{f', {report.skipped} skipped' if report.skipped else ''}{covered}"
+
+
+@describe.register
+def _rehearsal(rehearsal: Rehearsal) -> str:
+    return f"{rehearsal.verdict}: {rehearsal.detail}"
+
+
+@describe.register
+def _image(image: Image) -> str:
+    return f"{image.tag} {image.digest.partition(':')[2][:12]} for {', '.join(image.platforms)}"
+
+
+@describe.register
+def _schema_change(change: SchemaChange) -> str:
+    unchanged = change.before == change.after
+    return f"at {_heads(change.after)}" if unchanged else f"{_heads(change.before)} → {_heads(change.after)}"
+
+
+@describe.register
+def _task_definition(definition: TaskDefinition) -> str:
+    return _definition(definition.after)
+
+
+@describe.register
+def _rollout(rollout: Rollout) -> str:
+    return f"{_definition(rollout.before)} → {_definition(rollout.after)}"
+
+
+@describe.register
+def _health(health: HealthReport) -> str:
+    return f"{health.version}, {health.answers} right answers in a row"
+
+
+@describe.register
+def _release(release: Release) -> str:
+    return f"{release.tag}{', latest' if release.latest else ''}"
+
+
+def _facts(promotion: Promotion, steps: Sequence[Step]) -> str:
+    image, change, rollout = _result(steps, Image), _result(steps, SchemaChange), _result(steps, Rollout)
+    rows = [
+        ("service", promotion.service.name),
+        ("commit", f"`{promotion.push.commit}` on `{printable(promotion.push.branch, 80)}`"),
+        ("image", f"`{image.reference}`" if image else None),
+        ("schema", f"{_heads(change.before)} → {_heads(change.after)}" if change else None),
+        ("task definition", f"{_definition(rollout.before)} → {_definition(rollout.after)}" if rollout else None),
+        ("health", promotion.environment.health_url if promotion.rule.environment else None),
+    ]
+    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows if value)
+
+
+def _tests(report: TestReport) -> str:
+    lines = [f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped in {report.seconds:.1f} s."]
+    if report.coverage is not None:
+        upload = report.coverage_upload + (f": {report.coverage_detail}" if report.coverage_detail else "")
+        lines.append(f"Coverage {report.coverage:.1%}; upload {printable(upload, 200)}.")
+    lines += [f"- {printable(failure.name, 200)}\n\n{_quoted(failure.message)}" for failure in report.failures]
+    return "\n".join(lines)
+
+
+def _stage_table(steps: Sequence[Step]) -> str:
+    rows = (f"| {row['stage']} | {row['state']} | {row['seconds']} | {_cell(row['detail'])} |" for row in table(steps))
+    return "\n".join(["| stage | state | seconds | |", "|---|---|---|---|", *rows])
+
+
+def _state(step: Step) -> str:
+    if step.undone is not None:
+        return {"undone": "taken back", "kept": "kept"}.get(step.undone, step.undone)
+    return "failed" if step.error else "done" if step.result is not None else "under way"
+
+
+def _seconds(step: Step) -> float | None:
+    return None if step.finished_at is None else round((step.finished_at - step.started_at).total_seconds(), 2)
+
+
+def _result(steps: Sequence[Step], kind: type[R]) -> R | None:
+    found = [step.result for step in steps if isinstance(step.result, kind)]
+    return found[-1] if found else None
+
+
+def _heads(heads: Sequence[str]) -> str:
+    return ", ".join(heads) or "empty"
+
+
+def _definition(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _quoted(text: str) -> str:
+    return "\n".join("    " + printable(line, 400) for line in text.splitlines()[:60])

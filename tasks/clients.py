@@ -1,0 +1,80 @@
+"""The one place that turns configuration and Prefect's blocks into clients and credentials for the tools."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from prefect_aws import AwsClientParameters, AwsCredentials
+from prefect_aws.secrets_manager import AwsSecret
+from prefect_docker.credentials import DockerRegistryCredentials
+
+from promoter import images
+from promoter.config import Environment, ImageRule, Service
+from promoter.errors import SecretError
+from promoter.images import Login
+from promoter.registry import Registry
+from promoter.secrets import DatabaseCredentials, database_credentials
+from promoter.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+TRANSIENT = {"InternalServiceError", "RequestLimitExceeded", "ServiceUnavailable", "ThrottlingException"}
+"""Error codes of Secrets Manager after which the same call may well succeed."""
+
+
+def aws(environment: Environment) -> AwsCredentials:
+    """Return the identity for an environment: its Prefect block, else what the worker has (role, variables, profile)."""
+    if environment.credentials is not None:
+        loaded = AwsCredentials.load(environment.credentials)
+        return AwsCredentials.model_validate(loaded)
+    parameters = AwsClientParameters(endpoint_url=environment.endpoint_url)
+    return AwsCredentials(region_name=environment.region, aws_client_parameters=parameters)
+
+
+def ecs(environment: Environment) -> "ECSClient":
+    """Return the ECS client of an environment."""
+    client: ECSClient = aws(environment).get_client("ecs")
+    return client
+
+
+def logs(environment: Environment) -> "CloudWatchLogsClient":
+    """Return the CloudWatch Logs client of an environment."""
+    client: CloudWatchLogsClient = aws(environment).get_client("logs")
+    return client
+
+
+def database(service: Service, environment: Environment) -> DatabaseCredentials:
+    """Read the database credentials of an environment from Secrets Manager, at the moment of use.
+
+    Raises SecretError if the secret or a key in it is missing; transient if Secrets Manager does not answer.
+    """
+    secret = AwsSecret(aws_credentials=aws(environment), secret_name=environment.secret)
+    try:
+        text = secret.read_secret(_sync=True)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise SecretError(
+            f"secret {environment.secret!r} in {environment.region} cannot be read: {code}",
+            hint="Check its name, its region, and that the worker's role may read it.",
+            transient=code in TRANSIENT,
+        ) from error
+    except BotoCoreError as error:
+        raise SecretError(f"Secrets Manager in {environment.region}: {error}", transient=True) from error
+    return database_credentials(str(text), service.database.secret_keys, environment.secret)
+
+
+def registry(rule: ImageRule) -> Registry:
+    """Return the client of the image's repository."""
+    return images.open_registry(rule, login(rule))
+
+
+def login(rule: ImageRule) -> Login | None:
+    """Return who we are at the image's registry: the rule's Prefect block, else the environment's variables, else nobody."""
+    if rule.credentials is not None:
+        block = DockerRegistryCredentials.model_validate(DockerRegistryCredentials.load(rule.credentials))
+        return Login(block.username, block.password)
+    settings = Settings()
+    if settings.registry_username is None or settings.registry_password is None:
+        return None
+    return Login(settings.registry_username, settings.registry_password)

@@ -1,0 +1,75 @@
+"""Brings the schema of the environment to the release's revisions, and back."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from promoter import dependencies, git, migrations
+from promoter.ledger.leases import Lease, fence
+from promoter.ledger.promotions import Promotion
+from promoter.records import Image, Rehearsal, SchemaChange
+from promoter.runners import SubprocessRunner
+from promoter.settings import Settings
+from tasks import clients
+from tasks.checks import rehearse
+from tasks.health import confirm
+from tasks.services import service_of
+from tasks.stage import Acting, Undone, recorded, stage, undo
+
+logger = logging.getLogger(__name__)
+
+
+@stage()
+def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehearsal) -> Acting[SchemaChange]:
+    """Run the pending migrations with the commit's own code and verify every head; `before` is kept for the way back.
+
+    Raises SchemaError; it is transient where a lock was in the way, and nothing has to be taken back then.
+    """
+    logger.info("%s: rehearsal says %s", image.tag, rehearsal.verdict)
+    credentials = clients.database(promotion.service, promotion.environment)
+    with _runner(promotion) as runner:
+        intent = yield migrations.plan(runner, credentials)
+        fence(lease)
+        migrations.upgrade(runner, credentials, target=intent.after)
+        return intent
+
+
+@undo.register
+def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> Undone:
+    """Take the schema back if the rehearsal proved that this loses nothing; else keep it: the old release ran on it."""
+    credentials = clients.database(promotion.service, promotion.environment)
+    migrations.end_orphans(credentials)
+    now = migrations.heads(credentials, version_table=promotion.service.migrations.version_table)
+    if now == change.before:
+        return "nothing"
+    proof = recorded(promotion, rehearse.name)
+    if proof is None or proof.verdict != "lossless" or proof.before != change.before:
+        logger.warning("the schema stays at %s: %s", ", ".join(now), proof.detail if proof else "never rehearsed")
+        return "kept"
+    with _runner(promotion) as runner:
+        fence(lease)
+        migrations.downgrade(runner, credentials, change.before)
+    ecs = service_of(promotion, lease)
+    confirm(promotion, ecs, ecs.describe().task_definition)
+    return "undone"
+
+
+@contextmanager
+def _runner(promotion: Promotion) -> Iterator[SubprocessRunner]:
+    """Yield the runner of the promoted commit: only its own checkout knows the way up and the way down."""
+    settings, service = Settings(), promotion.service
+    mirror = git.mirror(promotion.push.repository, settings.cache)
+    with git.checkout(mirror, promotion.push.commit) as folder:
+        target = dependencies.environment(
+            folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups
+        )
+        yield SubprocessRunner(
+            python=target.python,
+            checkout=folder,
+            rule=service.migrations,
+            variables={
+                **target.variables(folder / service.migrations.directory),
+                **promotion.environment.variables,
+            },
+            templates=service.database.variables,
+        )

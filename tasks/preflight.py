@@ -1,0 +1,66 @@
+"""Looks at everything a release will touch, before anything is touched."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from promoter import git, migrations, probe, task_definitions
+from promoter.ecs import EcsService
+from promoter.errors import ImageError, ReleaseError
+from promoter.ledger.promotions import Promotion
+from promoter.records import Version
+from promoter.registry import Registry, split
+from tasks import clients
+from tasks.stage import is_transient
+
+
+@task(retries=3, retry_delay_seconds=[1, 5, 15], retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def check_environment(promotion: Promotion, version: Version) -> None:
+    """Raise the error of the first thing that would stop this release, or its way back, later.
+
+    Looked at: secret and database, service and container, the image that the old release would start from, the registry's
+    credentials, the git tag, the health URL.
+    """
+    if promotion.ended_at is not None or promotion.verified_at is not None:
+        return
+    service, environment = promotion.service, promotion.environment
+    migrations.heads(clients.database(service, environment), version_table=service.migrations.version_table)
+    ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
+    _check_old_image(promotion, ecs)
+    with clients.registry(service.image) as registry:
+        registry.digest(version.tag)
+    _check_tag(promotion, version)
+    probe.check(environment.health_url)
+
+
+def _check_old_image(promotion: Promotion, ecs: EcsService) -> None:
+    """Refuse a release that could not be undone, since the image to go back to is gone."""
+    definition = ecs.definition(ecs.check().task_definition)
+    image = task_definitions.image(definition, promotion.environment.container)
+    name, _, digest = image.partition("@")
+    repository, tag = _without_tag(name)
+    if split(repository)[0] != split(promotion.service.image.repository)[0]:
+        return  # another registry, whose credentials are the service's own
+    with clients.registry(promotion.service.image.model_copy(update={"repository": repository})) as registry:
+        _require(registry, digest or tag, image)
+
+
+def _require(registry: Registry, reference: str, image: str) -> None:
+    if registry.digest(reference) is None:
+        raise ImageError(
+            f"the image that runs now, {image}, is gone from the registry: there would be no way back to it",
+            hint="Push it again, or deploy a release that is there, before promoting.",
+        )
+
+
+def _without_tag(name: str) -> tuple[str, str]:
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")
+
+
+def _check_tag(promotion: Promotion, version: Version) -> None:
+    tagged = git.remote_tag(promotion.push.repository, version.tag)
+    if tagged not in {None, version.commit}:
+        raise ReleaseError(
+            f"tag {version.tag} exists in {promotion.push.repository} for commit {tagged}, this is {version.commit}",
+            hint="Tags never move. Delete the wrong one, or let a new commit take the next number.",
+        )

@@ -1,0 +1,66 @@
+"""Ends a promotion and tells its story in Prefect: a name for the run, a markdown artifact and a table."""
+
+import json
+import re
+from typing import TypeVar
+from uuid import UUID
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
+
+from promoter import summary
+from promoter.ledger import promotions, steps
+from promoter.ledger.connection import connect
+from promoter.ledger.promotions import Promotion
+
+R = TypeVar("R")
+
+
+@task(cache_policy=NO_CACHE)
+def close(promotion: Promotion, record: R) -> R:
+    """End the promotion as released, report it, and return its last record; a second time changes nothing."""
+    with connect() as ledger:
+        promotions.end(ledger, promotion.id, "released")
+    publish_report(promotion.id)
+    return record
+
+
+@task(cache_policy=NO_CACHE)
+def name_run(promotion: Promotion) -> None:
+    """Let the flow run be called what it does: `v1.0.3-test → staging`."""
+    with connect() as ledger:
+        title = summary.headline(promotion, steps.of(ledger, promotion.id))
+    if promotion.flow_run is not None:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(promotion.flow_run, name=title)
+
+
+def publish_report(promotion_id: UUID) -> None:
+    """Write both artifacts of a promotion as it is now, attached to its flow run."""
+    with connect() as ledger:
+        promotion, recorded = promotions.get(ledger, promotion_id), steps.of(ledger, promotion_id)
+    key = f"{promotion.service.name}-{promotion.rule.environment or promotion.push.branch}"
+    story = ArtifactCreate(
+        key=_key(key),
+        type="markdown",
+        description=summary.headline(promotion, recorded),
+        data=summary.markdown(promotion, recorded),
+        flow_run_id=promotion.flow_run,
+    )
+    stages = ArtifactCreate(
+        key=_key(key + "-stages"),
+        type="table",
+        description=f"Stages of {summary.headline(promotion, recorded)}",
+        data=json.dumps(summary.table(recorded)),
+        flow_run_id=promotion.flow_run,
+    )
+    with get_client(sync_client=True) as client:
+        client.create_artifact(story)
+        client.create_artifact(stages)
+
+
+def _key(text: str) -> str:
+    """Return `text` as an artifact key: lower-case letters, digits and dashes, https://docs.prefect.io/v3/concepts/artifacts."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

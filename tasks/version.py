@@ -1,0 +1,56 @@
+"""Gives a commit its number."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from promoter import git, versions
+from promoter.ledger import reservations
+from promoter.ledger.connection import connect
+from promoter.ledger.promotions import Promotion
+from promoter.records import Version
+from promoter.settings import Settings
+from tasks.stage import stage
+
+
+@stage()
+def compute_version(promotion: Promotion) -> Version:
+    """Reserve the version of the promoted commit: its number for ever, also after a failure."""
+    settings = Settings()
+    push, rule = promotion.push, promotion.service.version
+    mirror = git.mirror(push.repository, settings.cache)
+    suffix = versions.suffix_of(push.branch, promotion.rule.suffix)
+    conventional = rule.main_raises == "conventional"
+    history = git.history(mirror, f"refs/heads/{rule.main}", push.commit, push.base, messages=conventional)
+
+    def choose(taken: Mapping[str, str]) -> Version:
+        return versions.number(
+            history,
+            branch=push.branch,
+            commit=push.commit,
+            suffix=suffix,
+            raises=rule.main_raises,
+            taken=Taken(mirror, taken),
+        )
+
+    with connect(settings) as ledger:
+        return reservations.reserve(ledger, promotion.service.name, push.branch, push.commit, choose)
+
+
+class Taken(Mapping[str, str]):
+    """Which number names which commit: in the ledger, else as a tag of the repository."""
+
+    def __init__(self, mirror: Path, reserved: Mapping[str, str]) -> None:
+        self._mirror = mirror
+        self._reserved = reserved
+
+    def __getitem__(self, tag: str) -> str:
+        commit = self._reserved.get(tag) or git.tagged(self._mirror, tag)
+        if commit is None:
+            raise KeyError(tag)
+        return commit
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reserved)
+
+    def __len__(self) -> int:
+        return len(self._reserved)
