@@ -1,0 +1,212 @@
+"""The story: what is pushed, what has to come of it, and what was seen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from deployments import runs
+from deployments.sandbox.sample.repository import SampleRepository
+from deployments.sandbox.sample.scenarios import Scenario
+from promoter import git, images, summary
+from promoter.config import Service
+from promoter.health import accepted_versions
+from promoter.ledger import promotions, steps
+from promoter.ledger.connection import connect
+from promoter.ledger.promotions import Promotion
+from promoter.ledger.steps import Step
+from promoter.records import Version
+from tasks import clients
+from tasks.observation import Observation, observe
+
+Watch = Callable[[Callable[[], "Progress"]], "Progress"]
+"""Shows a promotion until it has ended, and returns it as it is then."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A promotion at one moment; None before its flow has accepted the push."""
+
+    promotion: Promotion | None
+    steps: tuple[Step, ...] = ()
+    crashed: str | None = None
+    """The message of a flow run that ended without a promotion."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing more to come."""
+        return self.crashed is not None or (self.promotion is not None and self.promotion.ended_at is not None)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One push and what has to come of it."""
+
+    title: str
+    branch: str
+    push: Callable[[SampleRepository], str]
+    """Makes and pushes the commit, and returns it."""
+    expected: Mapping[str, Any]
+    """What has to be seen, by name; see `look`."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One step of the report: done right where `seen` is `expected`."""
+
+    step: str
+    expected: Mapping[str, Any]
+    seen: Mapping[str, Any]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was expected was seen."""
+        return all(self.seen.get(name) == value for name, value in self.expected.items())
+
+
+def _feature(*scenarios: Scenario) -> Callable[[SampleRepository], str]:
+    def push(repository: SampleRepository) -> str:
+        branch = f"feat/{scenarios[-1].name.lower().replace('_', '-')}"
+        for scenario in scenarios:
+            repository.commit(scenario, branch)
+        repository.push(branch)
+        return repository.merge(branch, "dev")
+
+    return push
+
+
+def _merge(source: str, into: str) -> Callable[[SampleRepository], str]:
+    return lambda repository: repository.merge(source, into)
+
+
+def _broken(repository: SampleRepository) -> str:
+    _feature(Scenario.NEW_MIGRATION, Scenario.HEALTH_500)(repository)
+    return repository.merge("dev", "test")
+
+
+CHAPTERS = (
+    Chapter(
+        "feat/new-migration is merged and pushed to dev: version and tests, nothing else",
+        "dev",
+        _feature(Scenario.GOOD, Scenario.NEW_MIGRATION),
+        {"outcome": "released", "image": "none", "tag": "none", "staging": "unchanged", "production": "unchanged"},
+    ),
+    Chapter(
+        "dev is merged into test: built, migrated, rolled out to staging, verified, tagged",
+        "test",
+        _merge("dev", "test"),
+        {
+            "outcome": "released",
+            "image": "in the registry",
+            "tag": "on the commit",
+            "latest": "unmoved",
+            "staging": "the new release",
+            "staging schema": "migrated",
+            "production": "unchanged",
+        },
+    ),
+    Chapter(
+        "test is merged into main: production, and :latest",
+        "main",
+        _merge("test", "main"),
+        {
+            "outcome": "released",
+            "image": "in the registry",
+            "tag": "on the commit",
+            "latest": "the new release",
+            "production": "the new release",
+            "production schema": "migrated",
+            "staging": "unchanged",
+        },
+    ),
+    Chapter(
+        "a release with a migration that answers 500 is pushed to test: staging goes back by itself",
+        "test",
+        _broken,
+        {
+            "outcome": "rolled_back",
+            "tag": "none",
+            "latest": "unmoved",
+            "staging": "unchanged",
+            "staging schema": "unchanged",
+            "production": "unchanged",
+            "cause": "told",
+        },
+    ),
+)
+
+
+def tell(chapter: Chapter, service: Service, repository: SampleRepository, watch: Watch) -> Result:
+    """Push, promote, watch, and compare what is seen afterwards with what is expected."""
+    before = _world(service)
+    commit = chapter.push(repository)
+    run = runs.promote(service, chapter.branch, commit)
+    progress = watch(lambda: _progress(run))
+    seen = {"outcome": "crashed", "cause": progress.crashed}
+    if progress.promotion is not None:
+        seen = look(service, progress, before, _world(service))
+    return Result(chapter.title, chapter.expected, seen, summary.table(progress.steps))
+
+
+def look(service: Service, progress: Progress, before: "World", after: "World") -> dict[str, Any]:
+    """Return what came of a promotion, in the words of `Chapter.expected` and with the facts beside them."""
+    promotion = progress.promotion
+    version = next((step.result for step in progress.steps if isinstance(step.result, Version)), None)
+    assert promotion is not None  # noqa: S101 - the caller saw it
+    tag = version.tag if version else ""
+    digest = after.digest_of(service, tag)
+    tagged = git.remote_tag(service.repository, tag) if tag else None
+    seen: dict[str, Any] = {
+        "outcome": promotion.outcome,
+        "version": tag,
+        "commit": promotion.push.commit,
+        "image": "in the registry" if digest else "none",
+        "digest": digest,
+        "tag": "on the commit" if tagged == promotion.push.commit else tagged or "none",
+        "latest": "unmoved"
+        if after.latest == before.latest
+        else "the new release"
+        if after.latest == digest
+        else after.latest,
+    }
+    for name, now in after.environments.items():
+        then = before.environments[name]
+        new = (
+            now.healthy and now.digest == digest and now.version in accepted_versions(tag or "-", promotion.push.branch)
+        )
+        seen[name] = "the new release" if new else "unchanged" if now == then else str(now)
+        seen[f"{name} schema"] = "unchanged" if now.heads == then.heads else "migrated"
+    if promotion.cause:
+        seen["cause"] = "told" if "500" in promotion.cause else promotion.cause
+        seen["cause in full"] = promotion.cause
+    return seen
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything a promotion may change, at one moment."""
+
+    environments: dict[str, Observation]
+    latest: str | None
+
+    def digest_of(self, service: Service, tag: str) -> str | None:
+        """Return the digest of a tag in the registry, None where it is not there."""
+        with clients.registry(service.image) as registry:
+            return registry.digest(tag) if tag else None
+
+
+def _world(service: Service) -> World:
+    with clients.registry(service.image) as registry:
+        latest = registry.digest(images.LATEST)
+    return World({name: observe(service, name) for name in service.environments}, latest)
+
+
+def _progress(run: UUID) -> Progress:
+    with connect() as ledger:
+        promotion = promotions.of_flow_run(ledger, run)
+        if promotion is not None:
+            return Progress(promotion, tuple(steps.of(ledger, promotion.id)))
+    state = runs.state(run)
+    ended = state["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+    return Progress(None, crashed=str(state["message"]) if ended else None)

@@ -1,0 +1,54 @@
+"""Starts runs of deployments through the Prefect API, without importing Prefect: a command line has to start in a blink."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from promoter.config import SENTENCES, Service
+from promoter.errors import ConfigurationError, PromoterError
+
+DEPLOYMENTS = {sentence: sentence.replace("_", "-") for sentence in SENTENCES.values()}
+"""The deployment of each branch flow, as prefect.yaml names it."""
+
+
+def promote(service: Service, branch: str, commit: str | None = None) -> UUID:
+    """Start the promotion of `commit` (None: the head of `branch`) and return the id of its flow run.
+
+    Raises UnknownBranchError for a branch that is not promoted, PromoterError if the Prefect server does not take the run.
+    """
+    sentence = SENTENCES[service.rule(branch).stages]
+    parameters = {"service": service.name, "branch": branch, "commit": commit}
+    return start(sentence.replace("_", "-"), DEPLOYMENTS[sentence], parameters)
+
+
+def start(flow: str, deployment: str, parameters: Mapping[str, Any]) -> UUID:
+    """Start a run of `flow`/`deployment` and return its id."""
+    with httpx.Client(base_url=_api(), timeout=30) as client:
+        try:
+            found = client.get(f"/deployments/name/{flow}/{deployment}").raise_for_status().json()
+            answer = client.post(f"/deployments/{found['id']}/create_flow_run", json={"parameters": dict(parameters)})
+            return UUID(answer.raise_for_status().json()["id"])
+        except httpx.HTTPStatusError as error:
+            raise PromoterError(
+                f"the Prefect server refused {flow}/{deployment}: {error.response.status_code} {error.response.text[:300]}",
+                hint="`prefect deploy --all` brings its deployments in line with prefect.yaml.",
+            ) from error
+        except httpx.TransportError as error:
+            raise PromoterError(f"the Prefect server at {_api()} does not answer: {error}", transient=True) from error
+
+
+def state(run: UUID) -> dict[str, Any]:
+    """Return the state of a flow run: `type`, `name`, `message`."""
+    with httpx.Client(base_url=_api(), timeout=30) as client:
+        answer: dict[str, Any] = client.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
+        return answer
+
+
+def _api() -> str:
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        raise ConfigurationError("PREFECT_API_URL is not set", hint="Name the API of your Prefect server.")
+    return url

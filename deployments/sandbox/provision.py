@@ -1,0 +1,232 @@
+"""Makes the environments of a service as an infrastructure team would: database, secret, load balancer, service, first release.
+
+Promoter changes environments and never creates them; on AWS this is done by CloudFormation or Terraform.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3  # noqa: TID251 - the owner of the account, not a promotion
+from pydantic import SecretStr
+
+from promoter import dependencies, git, images, migrations, postgres
+from promoter.config import Environment, Service
+from promoter.errors import RolloutError
+from promoter.images import BuildPlan, Login
+from promoter.postgres import Server
+from promoter.records import Image
+from promoter.runners import SubprocessRunner
+from promoter.secrets import DatabaseCredentials
+from promoter.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+PATIENCE = 60.0
+"""How long a first release may take to come up, in seconds."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The sandbox's AWS account and database server, as its owner sees them."""
+
+    ecs: "ECSClient"
+    balancers: "ElasticLoadBalancingv2Client"
+    secrets: "SecretsManagerClient"
+    network: str
+    """Id of the VPC."""
+    subnets: list[str]
+    server: Server
+    login: Login
+    cache: Path
+
+    def provision(self, service: Service, tag: str) -> Image:
+        """Make every environment of `service` with the release `tag` of its repository running in it; return its image.
+
+        Raises RolloutError if the first release does not come up.
+        """
+        mirror = git.mirror(service.repository, self.cache)
+        commit = git.resolve(mirror, f"refs/tags/{tag}")
+        with git.checkout(mirror, commit) as folder:
+            image = self._build(service, mirror, commit, tag, folder)
+            for name, environment in service.environments.items():
+                database = self._database(service, name, environment)
+                self._migrate(service, environment, database, folder)
+                self._create_service(service, environment, image)
+        for environment in service.environments.values():
+            self._wait(environment)
+        return image
+
+    def _build(self, service: Service, mirror: Path, commit: str, tag: str, folder: Path) -> Image:
+        rules = [rule for rule in service.branches if rule.environment is not None]
+        platforms = tuple(dict.fromkeys(platform for rule in rules for platform in rule.platforms))
+        plan = BuildPlan(
+            repository=service.image.repository,
+            tag=tag,
+            commit=commit,
+            build_time=git.commit_time(mirror, commit),
+            platforms=platforms,
+            checkout=folder,
+            dependencies=service.dependencies,
+            context=service.image.context,
+        )
+        builder = images.builder_for(service.image, self.login)
+        return builder.push(plan, builder.build(plan))
+
+    def _database(self, service: Service, name: str, environment: Environment) -> DatabaseCredentials:
+        role = f"{service.name}-{name}"
+        credentials = postgres.create_database(self.server, role, owner=role)
+        keys = service.database.secret_keys
+        values = {
+            keys.user: credentials.user,
+            keys.password: credentials.password.get_secret_value(),
+            keys.database: credentials.database,
+            keys.host: credentials.host,
+            keys.port: str(credentials.port),
+        }
+        self.secrets.create_secret(Name=environment.secret, SecretString=json.dumps(values))
+        return credentials
+
+    def _migrate(self, service: Service, environment: Environment, database: DatabaseCredentials, folder: Path) -> None:
+        target = dependencies.environment(
+            folder, service.dependencies, cache=self.cache, groups=service.dependencies.groups
+        )
+        variables = target.variables(folder / service.migrations.directory)
+        runner = SubprocessRunner(
+            python=target.python,
+            checkout=folder,
+            rule=service.migrations,
+            variables={**variables, **environment.variables},
+            templates=service.database.variables,
+        )
+        migrations.upgrade(runner, database)
+
+    def _create_service(self, service: Service, environment: Environment, image: Image) -> None:
+        self.ecs.create_cluster(clusterName=environment.cluster)
+        definition = self.ecs.register_task_definition(**_definition(service, environment, image, self.secrets))
+        self.ecs.create_service(
+            cluster=environment.cluster,
+            serviceName=environment.service,
+            taskDefinition=definition["taskDefinition"]["taskDefinitionArn"],
+            desiredCount=2,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": self.subnets}},
+            deploymentConfiguration={
+                "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+                "minimumHealthyPercent": 100,
+                "maximumPercent": 200,
+            },
+            loadBalancers=[
+                {
+                    "targetGroupArn": self._balance(environment),
+                    "containerName": environment.container,
+                    "containerPort": _port(service),
+                }
+            ],
+        )
+
+    def _balance(self, environment: Environment) -> str:
+        """Return the ARN of a target group behind a listener on the port of the health URL."""
+        url = urlsplit(environment.health_url)
+        group = self.balancers.create_target_group(
+            Name=environment.service[:32],
+            Protocol="HTTP",
+            Port=80,
+            VpcId=self.network,
+            TargetType="ip",
+            HealthCheckPath=url.path,
+        )["TargetGroups"][0]["TargetGroupArn"]
+        balancer = self.balancers.create_load_balancer(Name=f"lb-{environment.service}"[:32], Subnets=self.subnets)
+        self.balancers.create_listener(
+            LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=url.port or 80,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+        )
+        return str(group)
+
+    def _wait(self, environment: Environment) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            answer = self.ecs.describe_services(cluster=environment.cluster, services=[environment.service])
+            if answer["services"][0]["deployments"][0].get("rolloutState") == "COMPLETED":
+                return
+            time.sleep(0.1)
+        events = "\n".join(event["message"] for event in answer["services"][0]["events"][:5])
+        raise RolloutError(f"the first release of {environment.service} does not come up:\n{events}")
+
+
+def _definition(
+    service: Service, environment: Environment, image: Image, secrets: "SecretsManagerClient"
+) -> dict[str, Any]:
+    """Return the request of the first task definition: credentials by ARN, logs, a container health check."""
+    arn = secrets.describe_secret(SecretId=environment.secret)["ARN"]
+    keys = service.database.secret_keys
+    path = urlsplit(environment.health_url).path
+    probe = (
+        "import os, urllib.request as request;"
+        f"request.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '{_port(service)}') + '{path}', timeout=2)"
+    )
+    parts = {"PGUSER": keys.user, "PGPASSWORD": keys.password, "PGDATABASE": keys.database}
+    parts |= {"PGHOST": keys.host, "PGPORT": keys.port}
+    container = {
+        "name": environment.container,
+        "image": image.reference,
+        "essential": True,
+        "portMappings": [{"containerPort": _port(service), "protocol": "tcp"}],
+        "environment": [{"name": name, "value": value} for name, value in _plain(service, environment).items()],
+        "secrets": [{"name": name, "valueFrom": f"{arn}:{key}::"} for name, key in parts.items()],
+        "healthCheck": {"command": ["CMD-SHELL", f'python3 -c "{probe}"'], "interval": 5, "timeout": 3, "retries": 3},
+        "stopTimeout": 10,
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": f"/ecs/{environment.family}",
+                "awslogs-region": environment.region,
+                "awslogs-stream-prefix": "ecs",
+                "awslogs-create-group": "true",
+            },
+        },
+    }
+    return {
+        "family": environment.family,
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "containerDefinitions": [container],
+        "tags": [{"key": "service", "value": service.name}],
+    }
+
+
+def _plain(service: Service, environment: Environment) -> dict[str, str]:
+    """Return the variables that hold no credentials: templates without a part to fill in."""
+    templates = {name: text for name, text in service.database.variables.items() if "{" not in text}
+    return {"HOST": "127.0.0.1", **templates, **environment.variables}
+
+
+def _port(service: Service) -> int:
+    return service.image.layers.port if service.image.layers else 8080
+
+
+def provision(service: Service, tag: str, server: Server, settings: Settings) -> Image:
+    """Make the environments of `service` in the AWS that the environment's variables name; see `Account.provision`."""
+    session = boto3.Session()
+    subnets = session.client("ec2").describe_subnets()["Subnets"]
+    account = Account(
+        ecs=session.client("ecs"),
+        balancers=session.client("elbv2"),
+        secrets=session.client("secretsmanager"),
+        network=subnets[0]["VpcId"],
+        subnets=[subnet["SubnetId"] for subnet in subnets],
+        server=server,
+        login=Login(settings.registry_username or "", settings.registry_password or SecretStr("")),
+        cache=settings.cache,
+    )
+    return account.provision(service, tag)
