@@ -4,6 +4,7 @@ These are the private seams of moto 5.2.5 that the sandbox stands on; there are 
 """
 
 import logging
+import socket
 from typing import Any
 
 import moto.ecs.urls
@@ -15,10 +16,15 @@ from deployments.sandbox.aws.authorization import SecretsManagerEndpoint
 from deployments.sandbox.aws.endpoint import EcsEndpoint
 from deployments.sandbox.aws.load_balancer import LoadBalancer
 from deployments.sandbox.aws.regions import Regions
+from promoter.errors import ConfigurationError
 
 
 def serve(port: int, regions: Regions, balancer: LoadBalancer) -> ThreadedMotoServer:
-    """Start moto's server on loopback, with everything of ours in it; port 0 takes a free one."""
+    """Start moto's server on loopback, with everything of ours in it; port 0 takes a free one.
+
+    Raises ConfigurationError if somebody listens on the port; moto itself would wait for ever.
+    """
+    _probe(port)
     EcsEndpoint.regions = regions
     moto.ecs.urls.url_paths = {"{0}/$": EcsEndpoint.dispatch}
     moto.secretsmanager.urls.url_paths = {"{0}/$": SecretsManagerEndpoint.dispatch}
@@ -27,6 +33,17 @@ def serve(port: int, regions: Regions, balancer: LoadBalancer) -> ThreadedMotoSe
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     return server
+
+
+def _probe(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} of 127.0.0.1 is taken: {error}", hint="0 takes a free one."
+            ) from error
 
 
 def _show_targets(balancer: LoadBalancer) -> None:

@@ -35,20 +35,19 @@ class EcsEndpoint(BaseResponse):
     def call_action(self) -> Answer:
         """Answer one request; whatever happens, the answer is JSON."""
         try:
-            request = _request(self.body)
-            self._authorize(request)
-            return _json(200, self._answer(self._get_action(), request), self.response_headers)
+            return _json(200, self._answer(self._get_action()), self.response_headers)
         except ApiError as error:
             return _json(400, {"__type": error.code, "message": error.message}, self.response_headers)
         except Exception as error:
             logger.exception("%s failed", self._get_action())
             return _json(500, {"__type": "ServerException", "message": repr(error)}, self.response_headers)
 
-    def _answer(self, action: str, request: Document) -> str:
+    def _answer(self, action: str) -> str:
         operation = OPERATIONS.get(action)
         if operation is None:
             raise unsupported(f"The operation {action}")
-        _check(action, request)
+        request = _request(action, self.body)
+        self._authorize(request)
         region = self.regions.get(self.current_account, self.region)
         with region.lock:
             answer = _dump(operation(region, request))
@@ -63,23 +62,16 @@ class EcsEndpoint(BaseResponse):
             raise authorization.refusal(error) from error
 
 
-def _request(body: str) -> Document:
+def _request(action: str, body: str) -> Document:
+    """Return the request, which fits the API's model, or raise ApiError."""
     try:
         document = json.loads(body or "{}")
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise ApiError("SerializationException", "The request is no JSON object.")
-    return document
-
-
-def _check(action: str, request: Document) -> None:
-    """Refuse a request that does not fit the API's model."""
-    shape = service_model().operation_model(action).input_shape
-    try:
-        validate_parameters(request, cast("Shape", shape))
+        validate_parameters(document, cast("Shape", service_model().operation_model(action).input_shape))
     except ParamValidationError as error:
         raise invalid(str(error)) from error
+    except ValueError as error:
+        raise ApiError("SerializationException", "The request is no JSON.") from error
+    return cast("Document", document)
 
 
 @cache

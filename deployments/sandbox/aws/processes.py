@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 RECORD_AND_RUN = ("/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"')
 CLOCK_STEP = 0.5

@@ -1,5 +1,6 @@
 """One AWS of the sandbox per worker, a registry beside it, and a small service to run there."""
 
+import json
 import socket
 import time
 import uuid
@@ -10,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.model import OperationModel, Shape
 
 from deployments.sandbox import registry
 from deployments.sandbox.aws import client, tiny_image
@@ -44,6 +46,20 @@ HEALTH = {
     "timeout": 5,
     "retries": 2,
 }
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "structure": dict,
+    "map": dict,
+    "list": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "long": int,
+    "float": (int, float),
+    "double": (int, float),
+    "timestamp": (int, float),
+    "known member": (),
+}
+UNKNOWN = Shape("Unknown", {"type": "known member"})
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 
@@ -54,12 +70,17 @@ class Bench:
     endpoint_url: str
     host: str
     """Of the registry."""
+    answered: dict[str, int] = field(default_factory=dict)
+    """How many answers of each operation were held against the model."""
     cluster: str = field(default_factory=lambda: f"c-{uuid.uuid4().hex[:8]}")
 
     def client(self, name: str, **credentials: str) -> Any:
         """Return a boto3 client."""
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", **credentials}
-        return boto3.client(name, endpoint_url=self.endpoint_url, region_name=REGION, **keys)  # type: ignore[call-overload]
+        made = boto3.client(name, endpoint_url=self.endpoint_url, region_name=REGION, **keys)  # type: ignore[call-overload]
+        if name == "ecs":
+            made.meta.events.register("before-parse.ecs", self._check)
+        return made
 
     def image(self, version: str, fault: str = "") -> str:
         """Push the small service in this version, and return its pinned reference."""
@@ -164,10 +185,46 @@ class Bench:
             time.sleep(0.05)
         pytest.fail(f"not within {limit} s")
 
+    def _check(self, operation_model: OperationModel, response_dict: dict[str, Any], **_: Any) -> None:
+        """Hold one answer against botocore's model of ECS."""
+        found = json.loads(response_dict["body"])
+        if response_dict["status_code"] >= 400:
+            known = {shape.name for shape in operation_model.error_shapes}
+            wrong = [] if found["__type"] in known else [f"{found} is no error of {operation_model.name}"]
+        else:
+            wrong = misfits(found, operation_model.output_shape, operation_model.name)
+        self.answered[operation_model.name] = self.answered.get(operation_model.name, 0) + 1
+        assert wrong == []
+
     @staticmethod
     def _settled(service: Any) -> Any:
         states = [one["rolloutState"] for one in service["deployments"]]
         return service if len(states) == 1 and states[0] != "IN_PROGRESS" else None
+
+
+def misfits(value: Any, shape: Any, path: str) -> list[str]:
+    """Return where `value` does not fit `shape`: unknown members, wrong types, values that are not in an enumeration."""
+    if shape is None:
+        return [] if value == {} else [f"{path}: no answer was expected"]
+    if not _is(value, shape.type_name):
+        return [f"{path}: {value!r} is no {shape.type_name}"]
+    if getattr(shape, "enum", None) and value not in shape.enum:
+        return [f"{path}: {value!r} is none of {shape.enum}"]
+    return [one for part, kind, name in _parts(value, shape) for one in misfits(part, kind, f"{path}{name}")]
+
+
+def _parts(value: Any, shape: Any) -> Iterator[tuple[Any, Any, str]]:
+    """Return what `value` is made of, each part with its shape; an unknown member has one that nothing fits."""
+    if shape.type_name == "structure":
+        yield from ((part, shape.members.get(name, UNKNOWN), f".{name}") for name, part in value.items())
+    elif shape.type_name == "list":
+        yield from ((part, shape.member, "[]") for part in value)
+    elif shape.type_name == "map":
+        yield from ((part, shape.value, f".{name}") for name, part in value.items())
+
+
+def _is(value: Any, kind: str) -> bool:
+    return isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
 def free_port() -> int:
@@ -205,7 +262,7 @@ def bench(aws: client.Running, registry_host: str) -> Iterator[Bench]:
     bench = Bench(aws.endpoint_url, registry_host)
     yield bench
     ecs = bench.client("ecs")
-    if ecs.describe_clusters(clusters=[bench.cluster])["clusters"]:
+    if [one for one in ecs.describe_clusters(clusters=[bench.cluster])["clusters"] if one["status"] == "ACTIVE"]:
         for arn in ecs.list_services(cluster=bench.cluster)["serviceArns"]:
             ecs.delete_service(cluster=bench.cluster, service=arn, force=True)
         for arn in ecs.list_tasks(cluster=bench.cluster)["taskArns"]:
