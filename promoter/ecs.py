@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
 from promoter import task_definitions
 from promoter.config import Environment
@@ -188,9 +188,8 @@ class EcsService:
         except ClientError as error:
             raise self._refused(what, error) from error
         except BotoCoreError as error:
-            raise RolloutError(
-                f"{self}: cannot {what}: {printable(str(error))}", transient=isinstance(error, HTTPClientError)
-            ) from error
+            passing = isinstance(error, EndpointConnectionError | HTTPClientError)
+            raise RolloutError(f"{self}: cannot {what}: {printable(str(error))}", transient=passing) from error
 
     def _refused(self, what: str, error: ClientError) -> RolloutError:
         code, text = _code(error), printable(error.response.get("Error", {}).get("Message", ""), 400)
