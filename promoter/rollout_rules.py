@@ -9,7 +9,9 @@ Standing = Literal["in progress", "completed", "failed", "rolled back", "replace
 Step = Literal["done", "wait", "stop", "update", "force", "hopeless", "replaced"]
 
 PATIENCE = 15.0
-"""Seconds that ECS gets to act by itself, after its circuit breaker broke or our own call was accepted, before we ask again."""
+"""Seconds that ECS gets to do what it accepted from us, before we ask again."""
+BREAKER_PATIENCE = 5.0
+"""Seconds that a circuit breaker gets to go back by itself; one without a completed deployment never does."""
 
 
 def standing(state: ServiceState, rollout: Rollout) -> Standing:
@@ -42,7 +44,7 @@ def way_back(state: ServiceState, rollout: Rollout, *, leftovers: int, asked: fr
         return "stop"
     if _completed(state, primary) and "update" not in asked:
         return "update"
-    return "update" if waited >= PATIENCE else "wait"
+    return "update" if waited >= (PATIENCE if asked else BREAKER_PATIENCE) else "wait"
 
 
 def _at_old(state: ServiceState, old: Deployment, rollout: Rollout, leftovers: int, asked: frozenset[str]) -> Step:

@@ -4,7 +4,7 @@ import pytest
 
 from promoter.ecs_state import Deployment, ServiceState
 from promoter.records import Rollout
-from promoter.rollout_rules import PATIENCE, Standing, Step, standing, way_back
+from promoter.rollout_rules import BREAKER_PATIENCE, PATIENCE, Standing, Step, standing, way_back
 
 OLD, NEW, OTHER = (f"arn:aws:ecs:us-east-2:1:task-definition/app:{revision}" for revision in (40, 41, 42))
 ROLLOUT = Rollout(before=OLD, after=NEW, deployment="ecs-svc/new")
@@ -64,7 +64,9 @@ def test_where_a_rollout_stands(seen: ServiceState, expected: Standing) -> None:
         pytest.param(state((NEW, "IN_PROGRESS")), 2, "stop", 1, "wait", id="stopped a moment ago"),
         pytest.param(state((NEW, "IN_PROGRESS")), 2, "stop", PATIENCE, "update", id="stopping led nowhere"),
         pytest.param(state((NEW, "FAILED")), 2, "", 0, "wait", id="the breaker may act"),
-        pytest.param(state((NEW, "FAILED")), 2, "", PATIENCE, "update", id="the breaker has nothing to go back to"),
+        pytest.param(
+            state((NEW, "FAILED")), 2, "", BREAKER_PATIENCE, "update", id="the breaker has nothing to go back to"
+        ),
         pytest.param(state((NEW, "COMPLETED")), 2, "", 0, "update", id="complete, but not healthy"),
         pytest.param(state((NEW, "COMPLETED")), 2, "update", 1, "wait", id="updated a moment ago"),
         pytest.param(state((NEW, "COMPLETED")), 2, "update", PATIENCE, "update", id="the update was lost"),
