@@ -1,0 +1,117 @@
+"""The `promoter` command: finds the verb, loads it and nothing else, and turns every error into words and an exit code."""
+
+import gc
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from promoter.errors import PromoterError
+
+COMMANDS = {
+    "version": "say which version a commit gets",
+}
+"""Every verb and what it is for. To add one, add its line here and its file to deployments/commands/."""
+
+INTERRUPTED = 130
+"""128 + SIGINT, as a shell says it."""
+FAULT = 70
+"""EX_SOFTWARE of sysexits.h: promoter itself is at fault. Outside the tree of promoter/errors.py."""
+
+
+class Command(Protocol):
+    """What a file in deployments/commands/ holds; its docstring is its help."""
+
+    __doc__: str | None
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Declare what the verb takes."""
+
+    run: Callable[..., int | None]
+    """Does it: one keyword argument per argument, an exit code back (None is 0)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; `arguments` is None for those of this process.
+
+    A PromoterError ends with the code of its class, Ctrl-C with 130, a fault of promoter itself with 70.
+    """
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except PromoterError as error:
+        return _say(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the last place that can say anything
+        return _say(_report(error), FAULT)
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name not in COMMANDS:
+        _overview().parse_args([name])
+        return 0
+    command = _load(name)
+    parser = ArgumentParser(
+        prog=f"promoter {name}", description=command.__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    command.arguments(parser)
+    return command.run(**vars(parser.parse_args(arguments[1:]))) or 0
+
+
+def _load(name: str) -> Command:
+    """Import one verb. Python's collector is paused meanwhile: it finds nothing in fresh modules and costs a tenth of the start."""
+    gc.disable()
+    try:
+        return cast("Command", import_module(f"deployments.commands.{name}"))
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _overview() -> ArgumentParser:
+    """Return the parser of the bare command, which only helps and refuses."""
+    width = max(map(len, COMMANDS))
+    verbs = "\n".join(f"  {name:{width}}  {purpose}" for name, purpose in COMMANDS.items())
+    parser = ArgumentParser(
+        prog="promoter",
+        usage="promoter COMMAND [--help] …",
+        description="Carries a commit of a containerised service through its branches into AWS ECS, schema included, and back.",
+        epilog=f"commands:\n{verbs}\n\n`promoter COMMAND --help` says what a command takes.",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - costs as much as the rest of the start
+
+    return f"promoter {version('promoter')}"
+
+
+def _say(text: str, code: int) -> int:
+    print(f"promoter: {text}", file=sys.stderr)  # noqa: T201 - a command line speaks
+    return code
+
+
+def _report(error: Exception) -> str:
+    """Return what a person can paste into an issue: the error and the places it went through, no values."""
+    import platform  # noqa: PLC0415 - only a fault asks for it
+    import traceback  # noqa: PLC0415
+
+    from promoter.text import printable  # noqa: PLC0415
+
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    places = "\n".join(f"    {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
+    return (
+        f"a fault in promoter itself: {type(error).__name__}: {printable(str(error))}\n"
+        f"{places}\n    {_version()}, Python {platform.python_version()}, {platform.platform()}\n"
+        "→ Report these lines. What was promoted is recorded: `promoter status` shows it."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
