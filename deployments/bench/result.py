@@ -1,0 +1,27 @@
+"""What every benchmark gives back: one ratio, its limit, and the times it is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    """Ours divided by the underlying work, both measured in one run."""
+
+    title: str
+    ratio: float
+    limit: float
+    """The ratio that may not be passed."""
+    times: Mapping[str, float]
+    """Medians of whole processes or steps, in seconds."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the limit holds."""
+        return self.ratio <= self.limit
+
+    def __str__(self) -> str:
+        width = max(map(len, self.times))
+        lines = [f"  {name:{width}} {seconds * 1000:8.1f} ms" for name, seconds in self.times.items()]
+        verdict = "ok" if self.held else "TOO SLOW"
+        return "\n".join([f"{self.title}: ratio {self.ratio:.2f}, limit {self.limit:g}: {verdict}", *lines])
