@@ -1,6 +1,6 @@
 """The locked environment of the sample service, and trees of it with a database of their own."""
 
-import os
+import fcntl
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -12,25 +12,17 @@ from promoter import postgres
 from promoter.config import Dependencies
 from promoter.dependencies import Environment, environment
 from promoter.postgres import Server
-from promoter.shell import run
 
 NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def locked_environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Return the template's locked environment, one for all test processes, compiled so that it starts fast."""
-    root = tmp_path_factory.getbasetemp()
-    made = environment(
-        TEMPLATE,
-        Dependencies(tool="poetry"),
-        cache=root.parent if "PYTEST_XDIST_WORKER" in os.environ else root,
-        groups=("dev",),
-    )
-    if made.created:
-        library = made.python.parents[1] / "lib"
-        run([made.python, "-m", "compileall", "-q", library], env={"PYTHONDONTWRITEBYTECODE": ""})
-    return made
+def locked_environment(request: pytest.FixtureRequest) -> Environment:
+    """Return the template's locked environment, one for all test processes and runs."""
+    cache = request.config.cache.mkdir("sample")
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return environment(TEMPLATE, Dependencies(tool="poetry"), cache=cache, groups=("dev",))
 
 
 @pytest.fixture(scope="session")

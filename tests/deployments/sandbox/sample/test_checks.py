@@ -19,7 +19,6 @@ SCHEMA_CHANGES = (Scenario.NEW_MIGRATION, Scenario.LOSSY_MIGRATION, Scenario.IRR
     [
         pytest.param((*SCHEMA_CHANGES, *SCHEMA_CHANGES), id="schema changes"),
         pytest.param((Scenario.HEALTH_500,), id="health-500"),
-        pytest.param((Scenario.WRONG_VERSION,), id="wrong-version"),
         pytest.param((Scenario.EMPTY_VERSION,), id="empty-version"),
         pytest.param((Scenario.LOSES_DATABASE,), id="loses-database"),
     ],
@@ -76,4 +75,4 @@ def test_a_broken_migration_fails_in_an_environment_only(checkout: Checkout) -> 
 def alembic(place: tuple[Path, dict[str, str]], *arguments: str, **variables: str) -> Output:
     """Run one Alembic command as a person would."""
     folder, environment = place
-    return run(["alembic", *arguments], cwd=folder, env=environment | variables, timeout=60, check=False)
+    return run(["alembic", *arguments], cwd=folder, env=environment | variables, timeout=120, check=False)

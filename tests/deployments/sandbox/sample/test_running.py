@@ -37,7 +37,7 @@ Serve = Callable[[Scenario], AbstractContextManager[Running]]
 def migrated(checkout: Callable[[Files], tuple[Path, dict[str, str]]]) -> dict[str, str]:
     """Return the variables of a migrated database."""
     folder, variables = checkout(template())
-    run(["alembic", "upgrade", "head"], cwd=folder, env=variables, timeout=60)
+    run(["alembic", "upgrade", "head"], cwd=folder, env=variables, timeout=120)
     return variables
 
 
