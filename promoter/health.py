@@ -38,7 +38,7 @@ def accepted_versions(tag: str, branch: str) -> frozenset[str]:
 
 
 def judge(body: bytes, fields: HealthAnswer, accepted: AbstractSet[str] | None) -> Answer:
-    """Return what the JSON `body` says; `accepted` is compared exactly, None takes any version that is there."""
+    """Return what the JSON `body` says; one of `accepted` is to be its exact version, None takes any version and none."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -47,11 +47,10 @@ def judge(body: bytes, fields: HealthAnswer, accepted: AbstractSet[str] | None) 
     wrong = _wrong(document, fields)
     if wrong is not None:
         return Answer(*wrong, version)
-    if version is None:
-        return Answer("version", f"no {fields.version} in {_excerpt(body)}")
+    shown = f"version {printable(version, 60)!r}" if version else f"no {fields.version} in {_excerpt(body)}"
     if accepted is not None and version not in accepted:
-        return Answer("version", f"version {printable(version, 60)!r}, expected {_alternatives(accepted)}", version)
-    return Answer("right", f"version {printable(version, 60)}, healthy", version)
+        return Answer("version", f"{shown}, expected {_alternatives(accepted)}", version)
+    return Answer("right", f"healthy, {shown}", version)
 
 
 def _wrong(document: object, fields: HealthAnswer) -> tuple[Kind, str] | None:

@@ -17,6 +17,8 @@ from promoter.text import printable
 
 REQUEST_TIMEOUT = 5.0
 """Seconds for one request from name look-up to the last byte, however slowly they drip."""
+LAST_REQUEST = 1.0
+"""Seconds that a request gets which begins just before the deadline."""
 LONGEST_BODY = 64 * 1024
 """Bytes of an answer that are read; a health answer has a few hundred."""
 SHORTEST, LONGEST = 0.25, 1.0
@@ -27,7 +29,7 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "Cache-C
 
 
 def ask(url: str, fields: HealthAnswer, accepted: AbstractSet[str] | None = None) -> Answer:
-    """Ask once and return what was found; `accepted` None takes any version.
+    """Ask once and return what was found; `accepted` None takes any version and none.
 
     Raises HealthError if the URL redirects to another host. Not to be called where an event loop runs.
     """
@@ -58,16 +60,17 @@ def wait_until_healthy(
 ) -> HealthReport:
     """Ask until `answers` consecutive answers are right and `fleet` has nothing to say against each of them.
 
-    `expected_tag` None takes any version. `timeout` is in seconds, from now. `fleet` returns None when every running task is of the new release, else the reason why not.
-    Whatever else comes (refused, 5xx, HTML, half JSON, another version) means "not yet", with two exceptions that end the wait at once: a redirect to
-    another host, and the same wrong version STEADY times in a row from a fleet that is all new. Raises HealthError with the last answer of each kind.
+    `expected_tag` None takes any version and none: it only has to be well. `timeout` is in seconds, from now. `fleet` returns None
+    when every running task is of the new release, else the reason why not. Whatever else comes (refused, 5xx, HTML, half JSON,
+    another version) means "not yet", with two exceptions that end the wait at once: a redirect to another host, and the same wrong
+    version STEADY times in a row from a fleet that is all new. Raises HealthError with the last answer of each kind.
     """
     accepted = None if expected_tag is None else accepted_versions(expected_tag, branch)
     tally = Tally(notice)
     pace = Pace(timeout, SHORTEST, LONGEST)
     with asyncio.Runner() as runner, _Asker(url, answer, accepted, runner) as asker:
         while True:
-            found = _with_fleet(asker.ask(min(REQUEST_TIMEOUT, max(pace.left, SHORTEST))), fleet)
+            found = _with_fleet(asker.ask(min(REQUEST_TIMEOUT, max(pace.left, LAST_REQUEST))), fleet)
             tally.add(found)
             if found.kind == "right" and tally.in_a_row >= answers:
                 return HealthReport(url, found.version or "", tally.in_a_row, tally.tries, pace.seconds)

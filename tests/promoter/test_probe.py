@@ -33,6 +33,14 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def serving(*replies: Reply) -> Iterator[str]:
     """Serve `replies` in turn, the last one for ever, and yield the URL."""
+    with refusing(*replies) as (url, begin):
+        begin()
+        yield url
+
+
+@contextmanager
+def refusing(*replies: Reply) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Hold a port that refuses connections, and yield its URL and what to call to serve `replies` there."""
     numbers = count()
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,12 +52,16 @@ def serving(*replies: Reply) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.server_bind()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
+
+    def begin() -> None:
+        server.server_activate()
+        thread.start()
+
     try:
-        yield f"http://127.0.0.1:{server.server_port}/health"
+        yield f"http://127.0.0.1:{server.server_port}/health", begin
     finally:
         server.shutdown()
         thread.join()
@@ -142,15 +154,19 @@ def test_a_misbehaviour_means_not_yet(misbehaviour: Reply) -> None:
 
 def test_a_service_that_is_not_there_yet_is_waited_for() -> None:
     """A refused connection means not yet."""
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
     notices: list[str] = []
 
-    with pytest.raises(HealthError, match="ConnectError"):
-        wait(f"http://127.0.0.1:{port}/health", timeout=0.3, notice=notices.append)
+    with refusing(answer()) as (url, begin):
 
-    assert notices
+        def notice(text: str) -> None:
+            notices.append(text)
+            if len(notices) == 1:
+                begin()
+
+        wait(url, notice=notice)
+
     assert notices[0].startswith("not yet: ConnectError")
+    assert notices[1:] == ["healthy, version 'v1.0.5'"]
 
 
 @pytest.mark.parametrize("slow", [drip], ids=["headers byte by byte"])
@@ -169,15 +185,20 @@ def test_a_redirect_to_another_host_ends_the_wait() -> None:
         wait(url)
 
 
-def test_the_deadline_tells_the_last_answer_of_each_kind() -> None:
+def test_a_failure_tells_the_last_answer_of_each_kind() -> None:
     """The error counts the kinds of answers and quotes them without control characters."""
     ugly = answer(b"<html>\x1b[31m\x00boom</html>", 500)
-    with serving(ugly, ugly, answer({**GOOD, "database": "down"})) as url, pytest.raises(HealthError) as caught:
-        wait(url, timeout=0.5)
+    wrong = answer({**GOOD, "version": "v1.0.4"})
+    with serving(ugly, ugly, answer({**GOOD, "database": "down"}), wrong) as url, pytest.raises(HealthError) as caught:
+        wait(url)
 
-    assert "2 x status 500: <html> boom</html>" in caught.value.message
-    assert "x database is 'down', expected ok or healthy" in caught.value.message
-    assert "does not answer as v1.0.5 after" in caught.value.message
+    lines = caught.value.message.splitlines()
+    assert f"{url} does not answer as v1.0.5 after " in lines[0]
+    assert lines[1:] == [
+        f"    {STEADY} x version 'v1.0.4', expected v1.0.5 or v1.0.5-main",
+        "    2 x status 500: <html> boom</html>",
+        "    1 x database is 'down', expected ok or healthy",
+    ]
 
 
 def test_a_fleet_that_is_not_all_new_is_waited_for() -> None:
@@ -190,9 +211,9 @@ def test_a_fleet_that_is_not_all_new_is_waited_for() -> None:
 
     assert report.tries == 5
     assert notices == [
-        "not yet: version v1.0.5, healthy, but 1 of 2 tasks still run app:40",
-        "not yet: version v1.0.5, healthy, but 1 of 2 tasks run",
-        "version v1.0.5, healthy",
+        "not yet: healthy, version 'v1.0.5', but 1 of 2 tasks still run app:40",
+        "not yet: healthy, version 'v1.0.5', but 1 of 2 tasks run",
+        "healthy, version 'v1.0.5'",
     ]
 
 
@@ -215,11 +236,13 @@ def test_a_fleet_that_cannot_be_asked_now_is_waited_for() -> None:
 
 
 def test_a_version_that_stays_wrong_ends_the_wait_early() -> None:
-    """New tasks that keep saying the same wrong version will not change their mind."""
-    with serving(answer({**GOOD, "version": "v1.0.4"})) as url, pytest.raises(HealthError) as caught:
-        wait(url, timeout=60)
+    """New tasks that keep saying the same wrong version will not change their mind, while old ones may still be leaving."""
+    reasons = iter(["1 of 2 tasks still run app:40"] * STEADY)
 
-    assert f"{STEADY} x version 'v1.0.4', expected v1.0.5 or v1.0.5-main" in caught.value.message
+    with serving(answer({**GOOD, "version": "v1.0.4"})) as url, pytest.raises(HealthError) as caught:
+        wait(url, timeout=60, fleet=lambda: next(reasons, None))
+
+    assert f"{2 * STEADY} requests" in caught.value.message
 
 
 def test_a_sticky_cookie_is_not_sent_back() -> None:
@@ -247,6 +270,16 @@ def test_a_url_is_checked_before_anything_changes() -> None:
         check(url)
     with serving(answer(b"oops", 500)) as url:
         check(url)
+
+
+def test_a_release_of_unknown_version_has_to_be_well() -> None:
+    """On the way back to something that no promotion made, health is all that can be asked for."""
+    with serving(answer({**GOOD, "database": "down"}), answer({**GOOD, "version": "whatever"})) as url:
+        report = wait_until_healthy(
+            url, None, "main", HealthAnswer(), timeout=30, answers=2, fleet=lambda: None, notice=lambda _: None
+        )
+
+    assert (report.version, report.tries) == ("whatever", 3)
 
 
 def test_one_question_reads_what_is_there() -> None:

@@ -1,7 +1,7 @@
 """What came from outside is shown safely."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promoter.text import printable
@@ -24,6 +24,7 @@ def test_text_becomes_one_safe_line(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2000), st.integers(1, 300))
 def test_every_text_becomes_printable(text: str, limit: int) -> None:
     """Whatever comes, one line of at most `limit` characters without control characters comes out."""
