@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 
 from promoter.errors import LeaseError, RolloutError
 
@@ -39,6 +40,26 @@ def test_register_and_update_do_nothing_twice(api: Any) -> None:
     assert api.ecs.register(api.request(rollout.before, "better", "p-1"), "p-1") == rollout.after
     assert api.ecs.update(rollout.after) == rollout.deployment
     assert api.ecs.register(api.request(rollout.before, "better", "p-2"), "p-2") != rollout.after
+
+
+def test_an_update_whose_reply_was_lost_is_found(api: Any) -> None:
+    """The same call again returns the deployment that the first one began."""
+
+    def lose(**_: object) -> None:
+        raise ConnectionClosedError(endpoint_url="http://127.0.0.1")
+
+    before = api.ecs.check().task_definition
+    after = api.ecs.register(api.request(before, "better", "p-1"), "p-1")
+    api.ecs.client.meta.events.register("after-call.ecs.UpdateService", lose)
+    try:
+        with pytest.raises(RolloutError) as caught:
+            api.ecs.update(after)
+    finally:
+        api.ecs.client.meta.events.unregister("after-call.ecs.UpdateService", lose)
+
+    begun = api.ecs.describe().primary
+    assert caught.value.transient
+    assert (begun.task_definition, api.ecs.update(after)) == (after, begun.id)
 
 
 def test_a_promotion_has_one_image(api: Any) -> None:
