@@ -32,8 +32,8 @@ def way_back(state: ServiceState, rollout: Rollout, *, leftovers: int, asked: fr
     """Return the next step from `rollout.after` back to `rollout.before`.
 
     `leftovers` counts the tasks of `after` that are not yet STOPPED, `asked` holds the steps already taken, `waited` is the time
-    in seconds since the service last moved or a step was taken. The answer depends on nothing else, so any two who go back at once, and the circuit
-    breaker besides, end at the same place.
+    in seconds since PRIMARY last changed or a step was taken. The answer depends on nothing else, so any two who go back at once,
+    and the circuit breaker besides, end at the same place.
     """
     primary = state.primary
     if primary is not None and primary.task_definition == rollout.before:

@@ -9,7 +9,8 @@ URL_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):\S+(?=@)")
 def printable(text: str, limit: int = 200) -> str:
     """Return `text` on one line of at most `limit` characters.
 
-    Terminal escapes are dropped, white space and characters that do not print become one space; the password in `scheme://user:password@` becomes `***`.
+    Terminal escapes are dropped, white space and characters that do not print become one space, and the password in
+    `scheme://user:password@` becomes `***`.
     """
     seen = (character if character.isprintable() else " " for character in ESCAPES.sub("", text[: limit * 8]))
     line = " ".join("".join(seen).split())
