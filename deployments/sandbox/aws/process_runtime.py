@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import secrets
 import socket
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from deployments.sandbox.aws.refusals import StartError
 from deployments.sandbox.aws.runtime import ContainerSpec, Running
 
 RECORD = "process.pid"
+PORTS = range(20000, 32000)
 LINE_LIMIT = 256 * 1024
 """Bytes of one event in CloudWatch Logs; a longer line is cut there."""
 
@@ -155,10 +157,16 @@ def working_directory(spec: ContainerSpec, image: UnpackedImage) -> Path:
 
 
 def free_port() -> int:
-    """Return a port on loopback where nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on loopback where nobody listens now.
+
+    It is below those that systems give to outgoing connections (from 32768 on Linux, 49152 on macOS): until the task binds it,
+    no connection of a busy machine can take it.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _placed(value: str, image: UnpackedImage) -> str:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess  # noqa: TID251 - promoter.shell waits for a program's end; a task lives on
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 import psutil
 
 RECORD_AND_RUN = ("/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"')
+PAUSE = 0.01
+"""Seconds between two looks at a process that is waited for."""
 CLOCK_STEP = 0.5
 """Seconds by which the times of a process and of a file may differ for one and the same moment."""
 
@@ -56,10 +59,11 @@ class Process:
 
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds, and return whether it has ended by itself."""
-        try:
-            self._popen.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
+        until = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > until:
+                return False
+            time.sleep(PAUSE)
         return True
 
 

@@ -71,6 +71,7 @@ class Scheduler:
     def _advance(self, region: Region, service: Service) -> None:
         tasks = region.tasks_of(service)
         for task in tasks:
+            self._announce(service, task)
             self._judge(service, task)
         if deployments.trips(service.primary, service.configuration, service.desired):
             rollouts.fail(service)
@@ -79,6 +80,17 @@ class Scheduler:
         plan = deployments.plan(service.primary, standing, service.configuration, service.desired)
         self._carry_out(region, service, plan)
         self._tell(service, plan, left)
+
+    def _announce(self, service: Service, task: Task) -> None:
+        """Tell once that the load balancer knows the task."""
+        if (
+            not task.announced
+            and task.targets
+            and all(self._balancer.target(one.group, task.id) for one in task.targets)
+        ):
+            task.announced = True
+            for target in task.targets:
+                service.say(f"registered 1 targets in (target-group {target.group})")
 
     def _judge(self, service: Service, task: Task) -> None:
         """Count the success or the failure of a task with its deployment, once."""
@@ -153,9 +165,9 @@ class Scheduler:
         task.stop(reason, "ServiceSchedulerInitiated")
         service.steady = False
         service.say(f"has stopped 1 running tasks: {_named([task])}.")
-        for target in task.targets:
+        for target in task.targets if task.announced else ():
             service.say(f"deregistered 1 targets in (target-group {target.group})")
-        if task.targets:
+        if task.announced:
             service.say("has begun draining connections on 1 tasks.")
 
 

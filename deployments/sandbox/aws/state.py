@@ -123,6 +123,8 @@ class Task:
     judged: bool = False
     """Whether the scheduler has counted its success or failure."""
     was_healthy: bool = False
+    announced: bool = False
+    """Whether the service has told of its targets."""
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def stop(self, reason: str, code: str) -> None:

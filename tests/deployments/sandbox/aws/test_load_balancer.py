@@ -85,6 +85,8 @@ def test_targets_are_shown_as_they_are(bench: Any) -> None:
 
     ports = [task["containers"][0]["networkBindings"][0]["hostPort"] for task in bench.tasks()]
     assert [(one["Target"]["Port"], one["TargetHealth"]["State"]) for one in shown] == [(ports[0], "healthy")]
+    told = [event["message"] for event in bench.service()["events"]]
+    assert f"(service svc) registered 1 targets in (target-group {group})" in told
 
 
 def test_a_sick_target_is_replaced_and_rolled_back(bench: Any) -> None:
