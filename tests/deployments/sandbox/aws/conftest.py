@@ -17,6 +17,7 @@ from deployments.sandbox import registry
 from deployments.sandbox.aws import client, tiny_image
 
 REGION = "us-east-2"
+SESSION = boto3.Session()
 PROGRAM = """
 import http.server, os, sys
 fault = os.environ.get("FAULT")
@@ -70,17 +71,19 @@ class Bench:
     endpoint_url: str
     host: str
     """Of the registry."""
+    clients: dict[str, Any] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     """How many answers of each operation were held against the model."""
     cluster: str = field(default_factory=lambda: f"c-{uuid.uuid4().hex[:8]}")
 
-    def client(self, name: str, **credentials: str) -> Any:
-        """Return a boto3 client."""
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", **credentials}
-        made = boto3.client(name, endpoint_url=self.endpoint_url, region_name=REGION, **keys)  # type: ignore[call-overload]
-        if name == "ecs":
-            made.meta.events.register("before-parse.ecs", self._check)
-        return made
+    def client(self, name: str) -> Any:
+        """Return the boto3 client of a service."""
+        if name not in self.clients:
+            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            where = {"endpoint_url": self.endpoint_url, "region_name": REGION}
+            self.clients[name] = SESSION.client(name, **where, **keys)  # type: ignore[call-overload]
+            self.clients[name].meta.events.register("before-parse.ecs", self._check)
+        return self.clients[name]
 
     def image(self, version: str, fault: str = "") -> str:
         """Push the small service in this version, and return its pinned reference."""
