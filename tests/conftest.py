@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: a real PostgreSQL, a ledger of one's own, a service as data."""
+"""Fixtures that every test may ask for: a real PostgreSQL, a ledger of one's own, a service as data, a git history."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -12,6 +12,7 @@ from promoter.config import Service
 from promoter.ledger import schema
 from promoter.postgres import Server
 from promoter.settings import Settings
+from promoter.shell import run
 
 NUMBERS = count(1)
 
@@ -80,3 +81,51 @@ def environment(name: str) -> dict[str, str]:
         "secret": f"{name}-database",
         "health_url": f"https://{name}.example/health",
     }
+
+
+class Repository:
+    """A real git repository that a test writes the history of; time goes on by a minute with each commit."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._minutes = count()
+        path.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> str:
+        """Run git as somebody, hear what it says."""
+        when = f"{1_700_000_000 + 60 * next(self._minutes)} +0000"
+        somebody = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+        identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@localhost"]
+        return run(["git", *identity, *arguments], cwd=self.path, env=somebody).stdout.strip()
+
+    def commit(self, message: str = "fix: something", **files: str) -> str:
+        """Commit `files` (none: an empty commit) and return its hash."""
+        for name, text in files.items():
+            (self.path / name).write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", f"--message={message}")
+        return self.git("rev-parse", "HEAD")
+
+    def branch(self, name: str) -> None:
+        """Start a branch here and stay on it."""
+        self.git("switch", "--quiet", "--create", name)
+
+    def switch(self, name: str) -> None:
+        """Go on with a branch that exists."""
+        self.git("switch", "--quiet", name)
+
+    def merge(self, name: str) -> str:
+        """Merge a branch into this one with a merge commit and return its hash."""
+        self.git("merge", "--quiet", "--no-ff", f"--message=Merge {name}", name)
+        return self.git("rev-parse", "HEAD")
+
+    def tag(self, name: str, commit: str = "HEAD", *, annotated: bool = True) -> None:
+        """Tag a commit."""
+        self.git("tag", *(["--annotate", f"--message={name}"] if annotated else []), name, commit)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Return an empty git repository."""
+    return Repository(tmp_path / "repository")
