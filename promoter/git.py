@@ -76,13 +76,15 @@ def references(repository: Path, *names: str) -> dict[str, str]:
 
 
 def tags(repository: Path) -> dict[str, str]:
-    """Return tag → commit of all tags. One pass over their list, which packed tags answer without opening an object."""
+    """Return tag → commit of all tags, in one pass over their list; git opens no object for a packed tag.
+
+    An annotated tag is there twice, last (`^{}`) with its commit.
+    """
     answer = ask(repository, "show-ref", "--tags", "--dereference")
     if answer.code != 0 and answer.stderr:
         raise failure(repository, "show-ref", answer)
-    prefix = len("refs/tags/")
-    named = (line.split(" ", 1) for line in answer.stdout.splitlines())
-    return {name[prefix:].removesuffix("^{}"): commit for commit, name in named}
+    words = answer.stdout.replace(" refs/tags/", " ").replace("^{}", "").split()
+    return dict(zip(words[1::2], words[::2], strict=True))
 
 
 def tagged(repository: Path, tag: str) -> str | None:
@@ -100,12 +102,8 @@ def base_tag(
     don't count. The work grows with the distance to the tag. Raises RepositoryError for a shallow clone or if there is no `main`.
     """
     start = _main(repository, main)
-    releases: dict[str, semver.Version] = {}
-    for tag, commit in (tags(repository) if known is None else known).items():
-        version = versions.parse(tag)
-        if version is not None and commit != besides:
-            releases[commit] = max(version, releases.get(commit, version))
-    found = _last_release(repository, start, releases) if releases else None
+    named = tags(repository) if known is None else known
+    found = _last_release(repository, start, named, besides) if named else None
     return None if found is None else f"v{found}"
 
 
@@ -219,13 +217,15 @@ def _other_commit(tag: str, where: str, there: str, commit: str) -> ReleaseError
     )
 
 
-def _last_release(repository: Path, start: str, releases: Mapping[str, semver.Version]) -> semver.Version | None:
+def _last_release(repository: Path, start: str, named: Mapping[str, str], besides: str | None) -> semver.Version | None:
     """Walk back from `start` in growing steps until no longer walk could find another last release."""
     longest = FIRST_WALK
     while True:
         lines = run(repository, "rev-list", "--parents", f"--max-count={longest}", start, "--").splitlines()
-        found, settled = versions.last_release((line.split(" ") for line in lines), releases)
-        if settled or len(lines) < longest:
+        walk = [line.split(" ") for line in lines]
+        met = {commit for commit, *_ in walk} - {besides}
+        found, settled = versions.last_release(walk, [(commit, tag) for tag, commit in named.items() if commit in met])
+        if settled or len(walk) < longest:
             return found
         longest *= 16
 

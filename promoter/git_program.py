@@ -25,6 +25,7 @@ KEPT = re.compile(r"GIT_(SSH|SSL|PROXY|ASKPASS|EXEC_PATH|CONFIG_(GLOBAL|SYSTEM|N
 LOGIN = re.compile(r"(?<=://)[^\s/@]+(?=@)")
 PASSING = (
     "Could not resolve host",
+    "Failed to connect",
     "Connection refused",
     "Connection reset",
     "Connection timed out",

@@ -63,14 +63,16 @@ def suffix_of(branch: str, suffix: str | None) -> str:
     return f"n{legal}" if legal.isdigit() and legal.startswith("0") and legal != "0" else legal
 
 
-def last_release(
-    walk: Iterable[Sequence[str]], releases: Mapping[str, semver.Version]
-) -> tuple[semver.Version | None, bool]:
+def last_release(walk: Iterable[Sequence[str]], tags: Iterable[tuple[str, str]]) -> tuple[semver.Version | None, bool]:
     """Return the last release that a walk of history meets, and whether a longer walk could find no other.
 
-    `walk` is each commit followed by its parents, newest first; `releases` says which commit is which release. Where two lines
-    of history each end in a release, the higher one is the last.
+    `walk` is each commit followed by its parents, newest first; `tags` are pairs of commit and tag. Where two lines of history each
+    end in a release, the higher one is the last.
     """
+    releases: dict[str, semver.Version] = {}
+    for commit, tag in tags:
+        if version := parse(tag):
+            releases[commit] = max(version, releases.get(commit, version))
     found: semver.Version | None = None
     hidden: set[str] = set()
     ahead: set[str] = set()
