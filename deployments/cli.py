@@ -10,7 +10,11 @@ from typing import Protocol, cast
 from promoter.errors import PromoterError
 
 COMMANDS = {
+    "promote": "promote the head of a branch and show how it goes",
+    "recover": "bring promotions that nobody drives any more to their end",
     "version": "say which version a commit gets",
+    "ledger": "bring the ledger's own schema up to date",
+    "sandbox": "bring the embedded sandbox up or down",
 }
 """Every verb and what it is for. To add one, add its line here and its file to deployments/commands/."""
 
@@ -49,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "--help"
+    if name == "--version":
+        print(_version())  # noqa: T201 - a command line speaks
+        return 0
     if name not in COMMANDS:
         _overview().parse_args([name])
         return 0
@@ -81,7 +88,7 @@ def _overview() -> ArgumentParser:
         epilog=f"commands:\n{verbs}\n\n`promoter COMMAND --help` says what a command takes.",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="store_true", help="say which promoter this is")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
     return parser
 
@@ -93,7 +100,7 @@ def _version() -> str:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"promoter: {text}", file=sys.stderr)  # noqa: T201 - a command line speaks
+    print(f"promoter: {text}", file=sys.stderr)  # noqa: T201
     return code
 
 

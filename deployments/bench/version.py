@@ -26,9 +26,7 @@ def measure(commits: int = COMMITS, tags: int = TAGS, runs: int = RUNS) -> Resul
         bytecode = {"PYTHONPYCACHEPREFIX": str(Path(folder, "bytecode")), "PYTHONDONTWRITEBYTECODE": ""}
         commands: dict[str, list[str | Path]] = {
             "promoter version": [
-                sys.executable,
-                "-m",
-                "deployments.cli",
+                Path(sys.executable).with_name("promoter"),
                 "version",
                 f"--repo={repository}",
                 "--branch=feature",

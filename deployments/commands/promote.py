@@ -1,0 +1,46 @@
+"""Promote the head of a branch, or one of its commits, and show how it goes. The flow runs where the Prefect worker is."""
+
+from argparse import ArgumentParser
+from functools import partial
+
+from rich.console import Console
+
+from deployments import display, progress, runs
+from promoter import config
+from promoter.errors import (
+    FrozenError,
+    OutcomeError,
+    PromoterError,
+    RejectedError,
+    RolledBackError,
+    SchemaKeptError,
+    SupersededError,
+)
+from promoter.settings import Settings
+
+OUTCOMES: dict[str, type[OutcomeError]] = {
+    "rolled_back": RolledBackError,
+    "schema_kept": SchemaKeptError,
+    "frozen": FrozenError,
+    "superseded": SupersededError,
+    "rejected": RejectedError,
+}
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    parser.add_argument("service", help="the service, as its file is called")
+    parser.add_argument("branch", help="the branch that was pushed")
+    parser.add_argument("--commit", metavar="SHA", help="a commit of it (its head)")
+
+
+def run(*, service: str, branch: str, commit: str | None) -> None:
+    """Start the promotion and follow it to its end; every outcome but a release is an error with its own exit code."""
+    found = config.find(service, Settings().services)
+    flow_run = runs.promote(found, branch, commit)
+    ended = display.watch(Console(), partial(progress.read, flow_run))
+    if ended.promotion is None:
+        raise PromoterError(ended.crashed or "the flow run ended without a promotion")
+    outcome = ended.promotion.outcome or ""
+    if outcome in OUTCOMES:
+        raise OUTCOMES[outcome](f"{outcome.replace('_', ' ')}: {ended.promotion.cause}")
