@@ -26,14 +26,18 @@ TRIES = 5
 """How often one undo is tried against transient errors before the next `recover` takes it up again."""
 
 
-@flow(log_prints=True)
+@flow
 def recover() -> list[UUID]:
     """Bring every promotion that nobody drives any more to its end; return those that ended."""
+    return [promotion.id for promotion in recover_all() if promotion.ended_at is not None]
+
+
+def recover_all() -> list[Promotion]:
+    """Bring every promotion that nobody drives any more to its end; return all that were under way, as they are then."""
     with connect() as ledger:
         waiting = promotions.unended(ledger)
     driver = f"recover on {socket.gethostname()}, process {os.getpid()}"
-    tried = [bring_to_an_end(promotion.id, driver=driver, cause="its driver vanished") for promotion in waiting]
-    return [promotion.id for promotion in tried if promotion.ended_at is not None]
+    return [bring_to_an_end(promotion.id, driver=driver, cause="its driver vanished") for promotion in waiting]
 
 
 def bring_to_an_end(promotion_id: UUID, *, driver: str, cause: str, forward: bool = True) -> Promotion:

@@ -9,12 +9,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from promoter import config, git
-from promoter.errors import LeaseError, SupersededError
-from promoter.ledger import leases, promotions, schema
+from promoter.errors import LeaseError, RejectedError, SupersededError
+from promoter.ledger import leases, promotions, schema, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.records import Push
+from promoter.recovery import way_back
 from promoter.settings import Settings
 from tasks.stage import is_transient
 
@@ -28,7 +29,8 @@ LOOK = 0.5
 def accept(service: str, branch: str, commit: str | None) -> Promotion:
     """Take the push of `commit` (None: the head of `branch`) into the ledger; its base is fixed now.
 
-    A push that is under way is resumed, one that is released is returned as it is. Raises a PromoterError before anything
+    A push that is under way is resumed, one that is released is returned as it is, and one that was interrupted while it changed
+    its environment is handed to the way back. Raises a PromoterError before anything
     changed: unknown service, branch or commit, a remote or a ledger that does not answer.
     """
     settings = Settings()
@@ -47,7 +49,13 @@ def accept(service: str, branch: str, commit: str | None) -> Promotion:
         promotion = promotions.accept(ledger, found, push, flow_run=None if run is None else UUID(run))
         if promotion.ended_at is None:
             promotions.drive(ledger, promotion.id, run or "", settings.lease_seconds)
-        return promotions.get(ledger, promotion.id)
+        promotion, interrupted = promotions.get(ledger, promotion.id), way_back(steps.of(ledger, promotion.id))
+    if interrupted and promotion.verified_at is None and promotion.ended_at is None:
+        raise RejectedError(
+            f"the promotion of {push.commit[:12]} was interrupted in {interrupted[0].stage}: it is taken back first",
+            hint="Promote it again when it has ended.",
+        )
+    return promotion
 
 
 @task(retries=3, retry_delay_seconds=[1, 5, 15], retry_condition_fn=is_transient, cache_policy=NO_CACHE)

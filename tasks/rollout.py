@@ -6,6 +6,8 @@ from promoter import rollouts, task_definitions
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.records import Image, Rollout, SchemaChange, TaskDefinition
+from promoter.runners import spellings
+from tasks import clients
 from tasks.health import confirm
 from tasks.services import service_of
 from tasks.stage import Acting, Undone, stage, undo
@@ -38,13 +40,22 @@ def roll_out(promotion: Promotion, lease: Lease, definition: TaskDefinition) -> 
     ecs = service_of(promotion, lease)
     intent = yield Rollout(before=definition.before, after=definition.after)
     started = Rollout(intent.before, intent.after, deployment=ecs.update(intent.after))
-    return rollouts.follow(ecs, started, timeout=promotion.environment.rollout_timeout, notice=logger.info)
+    return rollouts.follow(
+        ecs, started, timeout=promotion.environment.rollout_timeout, notice=logger.info, secrets=_secrets(promotion)
+    )
 
 
 @undo.register
 def undo_rollout(rollout: Rollout, promotion: Promotion, lease: Lease) -> Undone:
     """Stop the deployment, wait until only the old definition is left, and confirm that it is well."""
     ecs = service_of(promotion, lease)
-    rollouts.roll_back(ecs, rollout, timeout=promotion.environment.rollout_timeout, notice=logger.info)
+    rollouts.roll_back(
+        ecs, rollout, timeout=promotion.environment.rollout_timeout, notice=logger.info, secrets=_secrets(promotion)
+    )
     confirm(promotion, ecs, rollout.before)
     return "undone"
+
+
+def _secrets(promotion: Promotion) -> list[str]:
+    """Return what no log line of a task may show in an error."""
+    return spellings(clients.database(promotion.service, promotion.environment))

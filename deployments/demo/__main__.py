@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deployments.demo import display, story
+from deployments import display
+from deployments.demo import story
 from deployments.demo.story import Result
 from deployments.sandbox import sandbox
 from deployments.sandbox.sample.repository import SampleRepository
@@ -56,11 +57,19 @@ def _tell(console: Console, running: sandbox.Sandbox) -> list[Result]:
     for number, chapter in enumerate(story.CHAPTERS, 1):
         console.print(f"\n[bold]{number}. {chapter.title}[/bold]")
         results.append(story.tell(chapter, service, repository, partial(display.watch, console)))
-        display.verdict(console, results[-1])
+        _verdict(console, results[-1])
     console.print()
     display.environments(console, [observe(service, name) for name in service.environments])
     console.print(f"the story took {time.monotonic() - began:.1f} s")
     return results
+
+
+def _verdict(console: Console, result: Result) -> None:
+    """Print whether a step did what the story says, and what differs."""
+    console.print("  [green]as expected[/]" if result.ok else "  [bold red]not as expected[/]")
+    for name, value in result.expected.items():
+        if result.seen.get(name) != value:
+            console.print(f"    {name}: expected {value!r}, seen {result.seen.get(name)!r}")
 
 
 def _options() -> argparse.Namespace:

@@ -24,7 +24,18 @@ ROOT = Path(__file__).parents[2]
 POOL = "promoter"
 PATIENCE = 90.0
 """How long a process may take until it answers, in seconds."""
-KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TMPDIR", "TZ")
+KEPT = (
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
+)
 """Variables of the caller that the sandbox's processes see; package settings (UV_…, PIP_…) come with them."""
 
 

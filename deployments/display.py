@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from deployments.demo.story import Progress, Result
+from deployments.progress import Progress
 from promoter import summary
 from promoter.ledger.steps import Step
 from tasks.observation import Observation
@@ -37,14 +37,6 @@ def environments(console: Console, found: list[Observation]) -> None:
         health = f"[green]{one.health}[/]" if one.healthy else f"[red]{one.health}[/]"
         table.add_row(one.environment, one.version, digest, one.definition, ", ".join(one.heads), health)
     console.print(table)
-
-
-def verdict(console: Console, result: Result) -> None:
-    """Print whether a step did what the story says, and what differs."""
-    console.print("  [green]as expected[/]" if result.ok else "  [bold red]not as expected[/]")
-    for name, value in result.expected.items():
-        if result.seen.get(name) != value:
-            console.print(f"    {name}: expected {value!r}, seen {result.seen.get(name)!r}")
 
 
 def _live(console: Console, look: Callable[[], Progress]) -> Progress:
