@@ -84,7 +84,7 @@ def environment(checkout: Path, rule: Dependencies, *, cache: Path, groups: tupl
     Two calls at once are harmless. Raises ChecksError, also where the Python of `rule` is absent: none is downloaded.
     """
     lock = _lock(checkout, rule)
-    interpreter = _interpreter(rule)
+    interpreter = find_interpreter(rule.python)
     key = _key(lock, rule, groups, interpreter)
     home = cache / "environments"
     target = home / key
@@ -132,7 +132,7 @@ def _uv(cwd: Path, *arguments: str | Path) -> Output:
 
 
 def _uv_project(lock: Path, rule: Dependencies, *arguments: str) -> Output:
-    return _uv(lock.parent, *arguments, "--python", _interpreter(rule))
+    return _uv(lock.parent, *arguments, "--python", find_interpreter(rule.python))
 
 
 def _export_poetry(lock: Path, groups: tuple[str, ...]) -> Output:
@@ -147,12 +147,13 @@ def _export_uv(lock: Path, rule: Dependencies, groups: tuple[str, ...]) -> Outpu
     return _uv_project(lock, rule, "export", *options, *package, *chosen)
 
 
-def _interpreter(rule: Dependencies) -> Path:
-    output = _uv(Path("/"), "python", "find", "--system", "--no-project", rule.python)
+def find_interpreter(python: str) -> Path:
+    """Return the interpreter of a Python version such as `3.11`; raise ChecksError if this machine has none."""
+    output = _uv(Path("/"), "python", "find", "--system", "--no-project", python)
     if output.code != 0:
         raise ChecksError(
-            f"Python {rule.python} is not on this machine: {output.stderr.strip()}",
-            hint=f"Install Python {rule.python} where this runs (`uv python install {rule.python}` does it).",
+            f"Python {python} is not on this machine: {output.stderr.strip()}",
+            hint=f"Install Python {python} where this runs (`uv python install {python}` does it).",
         )
     return Path(output.stdout.strip()).resolve()
 

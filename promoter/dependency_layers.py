@@ -15,7 +15,7 @@ from uv import find_uv_bin
 
 from promoter import layer_archives
 from promoter.config import Dependencies
-from promoter.dependencies import LOCKS, export, hidden
+from promoter.dependencies import LOCKS, export, find_interpreter, hidden
 from promoter.errors import CommandError, ConfigurationError, ImageError
 from promoter.layer_archives import Layer
 from promoter.shell import run
@@ -70,7 +70,7 @@ def layer(requirements: str, platform: str, python: str, cache: Path) -> Layer:
 
 
 def _key(requirements: str, platform: str, python: str) -> str:
-    parts = (requirements, TARGETS[platform], python, FOLDER)
+    parts = (requirements, TARGETS[platform], python, FOLDER, "compiled")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -83,6 +83,7 @@ def _make(scratch: Path, requirements: str, platform: str, python: str) -> Path:
         file.write_text(requirements, encoding="utf-8")
         _install(install_argv(file, installed, platform, python), platform)
         _forget_this_machine(installed)
+        _compile(installed, python)
     made = layer_archives.pack(layer_archives.tree(installed, FOLDER), mtime=0)
     (new / "layer.tar.gz").write_bytes(made.read())
     facts = {"digest": made.digest, "size": made.size, "diff_id": made.diff_id}
@@ -97,6 +98,23 @@ def install_argv(requirements: Path, target: Path, platform: str, python: str) -
         *("--python", sys.executable, "--python-version", python, "--python-platform", TARGETS[platform]),
         *("--target", str(target), "--requirements", str(requirements)),
     ]
+
+
+def compile_argv(target: Path, python: str) -> list[str]:
+    """Return the command that compiles what lies in `target`, so that no container has to do it at its start.
+
+    The result is bound to the sources' content, not to their time, and names the place in the image: equal locks stay equal layers.
+    https://docs.python.org/3/reference/import.html#pyc-invalidation
+    """
+    return [
+        *(str(find_interpreter(python)), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
+        *("-s", str(target), "-p", f"/{FOLDER}", str(target)),
+    ]
+
+
+def _compile(target: Path, python: str) -> None:
+    # A package may carry files for another Python version, which do not compile: they are left as they are.
+    run(compile_argv(target, python), env=hidden() | {"PYTHONHASHSEED": "0"}, timeout=TIMEOUT, check=False)
 
 
 def _install(argv: list[str], platform: str) -> None:

@@ -71,8 +71,8 @@ def sources(context: Path, include: Sequence[str]) -> list[Entry]:
 
 
 def tree(root: Path, name: str) -> list[Entry]:
-    """Return everything below `root`, as the image's folder `name`."""
-    return [Entry(f"{name}/{path.relative_to(root).as_posix()}", path) for path in _below(root)]
+    """Return everything below `root`, what Python compiled there too, as the image's folder `name`."""
+    return [Entry(f"{name}/{path.relative_to(root).as_posix()}", path) for path in sorted(root.rglob("*"))]
 
 
 def pack(entries: Iterable[Entry], mtime: int) -> Layer:

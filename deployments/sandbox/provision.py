@@ -141,7 +141,13 @@ class Account:
             VpcId=self.network,
             TargetType="ip",
             HealthCheckPath=url.path,
+            HealthCheckIntervalSeconds=5,
+            HealthyThresholdCount=2,
+            UnhealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]
+        self.balancers.modify_target_group_attributes(
+            TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "20"}]
+        )
         balancer = self.balancers.create_load_balancer(Name=f"lb-{environment.service}"[:32], Subnets=self.subnets)
         self.balancers.create_listener(
             LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],

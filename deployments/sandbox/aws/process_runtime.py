@@ -125,7 +125,7 @@ def variables(spec: ContainerSpec, image: UnpackedImage, port: int, interpreter:
     """Return the whole environment of a container; nothing of the sandbox's own is in it.
 
     Folders of the image that the image's variables name are pointed into the unpacked copy, so PYTHONPATH and PATH work.
-    Python keeps what it compiles beside that copy, so only the first task of an image pays for it.
+    What Python compiles stays in that copy, so only the first task of an image pays for it.
     """
     own = dict(entry.partition("=")[::2] for entry in image.config.get("Env") or ())
     placed = {name: os.pathsep.join(_placed(part, image) for part in value.split(":")) for name, value in own.items()}
@@ -133,7 +133,6 @@ def variables(spec: ContainerSpec, image: UnpackedImage, port: int, interpreter:
     return {
         "HOME": str(spec.folder),
         "LANG": "C.UTF-8",
-        "PYTHONPYCACHEPREFIX": str(image.root.parent / "pycache"),
         **placed,
         "PATH": os.pathsep.join([*inside, str(interpreter), os.defpath]),
         **spec.environment,

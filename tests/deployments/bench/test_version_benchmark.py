@@ -21,10 +21,10 @@ def test_the_repository_is_as_described(tmp_path: Path) -> None:
     """Commits, tags, and a branch ahead of main."""
     repository = version.build(tmp_path / "repository", commits=100, tags=5)
 
-    head = git.references(repository, "refs/heads/feature")["refs/heads/feature"]
-    assert len(git.tags(repository)) == 5
+    references = git.references(repository)
+    assert len(git.tags(references)) == 5
     assert git.base_tag(repository, "refs/heads/main") == "v0.0.5"
-    assert git.counted_commits(repository, "refs/heads/main", head) == version.AHEAD
+    assert git.counted_commits(repository, "refs/heads/main", references["refs/heads/feature"]) == version.AHEAD
 
 
 def test_a_missed_limit_is_said() -> None:

@@ -146,7 +146,6 @@ def test_a_process_finds_the_folders_of_its_image(tmp_path: Path, registry_host:
     assert environment == {
         "HOME": str(tmp_path),
         "LANG": "C.UTF-8",
-        "PYTHONPYCACHEPREFIX": str(image.root.parent / "pycache"),
         "PYTHONPATH": f"{image.root}/app:/nowhere",
         "PLAIN": str(image.root / "app"),
         "ROOT": "/",

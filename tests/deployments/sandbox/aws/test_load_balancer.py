@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import time
 from collections import Counter
 from typing import Any, Self
 
@@ -25,6 +26,8 @@ class Visitors:
     def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
+        while not self.seen:
+            time.sleep(0.01)
         return self
 
     def __exit__(self, *_: object) -> None:
