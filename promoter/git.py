@@ -17,6 +17,7 @@ from promoter.versions import History
 
 FIRST_WALK = 64
 """Commits that the first look for the last release takes; each further look takes sixteen times as many."""
+TAGS = "refs/tags/"
 HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 NOWHERE = Path("/")
 """Where questions to a remote are asked: the answer depends on no repository."""
@@ -69,22 +70,19 @@ def resolve(repository: Path, revision: str) -> str:
     )
 
 
-def references(repository: Path, *names: str) -> dict[str, str]:
-    """Return reference → commit for those of the full names (`refs/heads/main`) that exist."""
-    lines = run(repository, "for-each-ref", "--format=%(refname) %(objectname)", "--", *names).splitlines()
-    return {name: commit for name, commit in (line.split(" ") for line in lines) if name in names}
-
-
-def tags(repository: Path) -> dict[str, str]:
-    """Return tag → commit of all tags, in one pass over their list; git opens no object for a packed tag.
-
-    An annotated tag is there twice, last (`^{}`) with its commit.
-    """
-    answer = ask(repository, "show-ref", "--tags", "--dereference")
+def references(repository: Path) -> dict[str, str]:
+    """Return reference (`refs/heads/main`) → commit of all there are, in one pass; git opens no object for a packed tag."""
+    answer = ask(repository, "show-ref", "--dereference")
     if answer.code != 0 and answer.stderr:
         raise failure(repository, "show-ref", answer)
-    words = answer.stdout.replace(" refs/tags/", " ").replace("^{}", "").split()
+    # An annotated tag is there twice, last (`^{}`) with its commit.
+    words = answer.stdout.replace("^{}", "").split()
     return dict(zip(words[1::2], words[::2], strict=True))
+
+
+def tags(found: Mapping[str, str]) -> dict[str, str]:
+    """Return tag → commit of the tags among references."""
+    return {name.removeprefix(TAGS): commit for name, commit in found.items() if name.startswith(TAGS)}
 
 
 def tagged(repository: Path, tag: str) -> str | None:
@@ -98,11 +96,11 @@ def base_tag(
 ) -> str | None:
     """Return the last tag `vX.Y.Z` reachable from `main`, None if there is none.
 
-    Tags that only look like versions are passed over. `known` spares a look at the tags; the tags of the commit `besides`
+    Tags that only look like versions are passed over. `known` are all tags, None reads them here; the tags of the commit `besides`
     don't count. The work grows with the distance to the tag. Raises RepositoryError for a shallow clone or if there is no `main`.
     """
     start = _main(repository, main)
-    named = tags(repository) if known is None else known
+    named = tags(references(repository)) if known is None else known
     found = _last_release(repository, start, named, besides) if named else None
     return None if found is None else f"v{found}"
 
@@ -112,15 +110,14 @@ def counted_commits(repository: Path, main: str, commit: str) -> int:
 
     Raises RepositoryError where the two share no history.
     """
-    answer = ask(repository, "merge-base", "--", main, commit)
-    if answer.code == 1 and not answer.stderr:
+    lines = run(repository, "rev-list", "--parents", "--boundary", commit, f"^{main}", "--").splitlines()
+    ahead = [line for line in lines if not line.startswith("-")]
+    if ahead and len(ahead) == len(lines):
         raise RepositoryError(
             f"{commit[:12]} and {main} share no history in {repository}",
             hint="A version counts the commits since main: merge main into the branch once.",
         )
-    if answer.code != 0:
-        raise failure(repository, "merge-base", answer)
-    return int(run(repository, "rev-list", "--count", "--no-merges", f"{answer.stdout}..{commit}", "--"))
+    return sum(line.count(" ") < 2 for line in ahead)
 
 
 def messages_since(repository: Path, base: str | None, commit: str) -> tuple[str, ...]:

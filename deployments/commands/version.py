@@ -46,7 +46,7 @@ def version_of(
     Raises RepositoryError for what the repository does not have, VersionError where there is no legal number.
     """
     heads = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
-    found = git.references(repository, *heads, *MAIN)
+    found = git.references(repository)
     target = (
         git.resolve(repository, commit) if commit is not None else next(map(found.get, filter(found.get, heads)), None)
     )
@@ -58,7 +58,7 @@ def version_of(
     on_main = branch == main.removeprefix("refs/").removeprefix("heads/").removeprefix("remotes/").removeprefix(
         "origin/"
     )
-    taken = git.tags(repository)
+    taken = git.tags(found)
     base = git.base_tag(repository, main, known=taken, besides=target if on_main else None)
     ending = "" if on_main and suffix is None else versions.suffix_of(branch, suffix)
     history = git.history(repository, main, target, base, messages=raises == "conventional")

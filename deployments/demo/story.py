@@ -122,13 +122,13 @@ CHAPTERS = (
 
 def tell(chapter: Chapter, service: Service, repository: SampleRepository, watch: Watch) -> Result:
     """Push, promote, watch, and compare what is seen afterwards with what is expected."""
-    before = _world(service)
+    before = world(service)
     commit = chapter.push(repository)
     run = runs.promote(service, chapter.branch, commit)
     progress = watch(lambda: read(run))
     seen = {"outcome": "crashed", "cause": progress.crashed}
     if progress.promotion is not None:
-        seen = look(service, progress, before, _world(service))
+        seen = look(service, progress, before, world(service))
     return Result(chapter.title, chapter.expected, seen, summary.table(progress.steps))
 
 
@@ -179,7 +179,8 @@ class World:
             return registry.digest(tag) if tag else None
 
 
-def _world(service: Service) -> World:
+def world(service: Service) -> World:
+    """Look at everything a promotion may change."""
     with clients.registry(service.image) as registry:
         latest = registry.digest(images.LATEST)
     return World({name: observe(service, name) for name in service.environments}, latest)

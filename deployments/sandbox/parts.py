@@ -107,11 +107,10 @@ def is_alive(part: Part) -> bool:
 
 
 def end_all(folder: Path) -> list[str]:
-    """End every process that left a record in `folder`, with all that it started; return their names."""
-    records = sorted((folder / "processes").glob("*.pid"))
-    names = {int(record.read_text()): record.stem for record in records if record.read_text().strip().isdigit()}
-    ended = processes.sweep(records)
-    return [names[pid] for pid in ended]
+    """End every process that left a record in `folder`, ECS tasks too; return the names of those that were parts."""
+    parts = [record for record in sorted((folder / "processes").glob("*.pid")) if processes.sweep([record])]
+    processes.sweep((folder / "aws" / "tasks").glob("*/*/*.pid"))
+    return [record.stem for record in parts]
 
 
 def _located(part: Part, folder: Path, ready: Path, key: str) -> Part:
@@ -131,7 +130,9 @@ def _start(name: str, folder: Path, argv: list[str], variables: Mapping[str, str
         output=folder / "logs" / f"{name}.log",
         record=folder / "processes" / f"{name}.pid",
     )
-    return Part(name, process.pid, psutil.Process(process.pid).create_time(), url)
+    part = Part(name, process.pid, psutil.Process(process.pid).create_time(), url)
+    process.release()
+    return part
 
 
 def _wait(part: Part, folder: Path, answers: Callable[[], bool]) -> None:

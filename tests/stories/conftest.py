@@ -1,0 +1,131 @@
+"""One sandbox for all stories: every outside part of a promotion, with a Prefect server and its worker."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from deployments import progress, runs
+from deployments.demo.story import World, world
+from deployments.sandbox import sandbox
+from deployments.sandbox.sample.repository import SampleRepository
+from deployments.sandbox.sample.scenarios import Scenario
+from promoter import config
+from promoter.config import Service
+from promoter.ledger.promotions import Promotion
+from promoter.ledger.steps import Step
+from promoter.settings import Settings
+
+PATIENCE = 180.0
+"""Seconds that a promotion may take until it has ended."""
+LOOK = 0.2
+"""Seconds between two looks at it."""
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[sandbox.Sandbox]:
+    """Bring the sandbox up and in the end down, whatever happened in between; the environment stays as it is."""
+    before = dict(os.environ)
+    with TemporaryDirectory(prefix="stories-") as folder:
+        try:
+            yield _up(Path(folder), before)
+        finally:
+            sandbox.down(Path(folder))
+
+
+def _up(folder: Path, environ: dict[str, str]) -> sandbox.Sandbox:
+    try:
+        return sandbox.up(folder)
+    finally:
+        os.environ.clear()
+        os.environ.update(environ)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A promotion that has ended: what the ledger and Prefect say of it."""
+
+    promotion: Promotion
+    steps: tuple[Step, ...]
+    run: UUID
+
+    @property
+    def cause(self) -> str:
+        """Why it ended as it did."""
+        return self.promotion.cause or ""
+
+    def result(self, stage: str) -> Any:
+        """Return the record of a stage, None where it has none."""
+        return next((step.result for step in self.steps if step.stage == stage), None)
+
+    @property
+    def tag(self) -> str:
+        """Its version."""
+        return str(self.result("compute_version").tag)
+
+    def state(self) -> str:
+        """Return the name of the flow run's final state; the hooks write it a moment after the ledger's end."""
+        deadline = time.monotonic() + PATIENCE
+        while (name := str(runs.state(self.run)["name"])) in {"Running", "Failed"} and time.monotonic() < deadline:
+            time.sleep(LOOK)
+        return name
+
+    def artifacts(self) -> dict[str, Any]:
+        """Return the artifacts of the flow run, by their type."""
+        with httpx.Client(base_url=os.environ["PREFECT_API_URL"]) as client:
+            wanted = {"artifacts": {"flow_run_id": {"any_": [str(self.run)]}}}
+            return {one["type"]: one["data"] for one in client.post("/artifacts/filter", json=wanted).json()}
+
+
+class Stage:
+    """The stage on which a story is told: the sandbox, its repository, and one service file."""
+
+    def __init__(self, running: sandbox.Sandbox) -> None:
+        self.service: Service = config.find("sample-api", Settings().services)
+        self.repository = SampleRepository.create(running.folder / "remote.git", running.folder / "sample")
+
+    def world(self) -> World:
+        """Return everything that a promotion may change, as it is now."""
+        return world(self.service)
+
+    def push(self, *scenarios: Scenario) -> str:
+        """Let a feature branch come to `dev`, merged and pushed, and return the merge."""
+        for scenario in scenarios:
+            self.repository.commit(scenario, "feat/story")
+        self.repository.push("feat/story")
+        return self.repository.merge("feat/story", "dev")
+
+    def promote(self, branch: str, commit: str | None = None) -> Told:
+        """Promote the head of `branch` as the worker does, and return the promotion when it has ended."""
+        return self.wait(runs.promote(self.service, branch, commit))
+
+    @staticmethod
+    def wait(run: UUID) -> Told:
+        """Return the promotion of a flow run when it has ended."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := progress.read(run)).has_ended:
+            assert time.monotonic() < deadline, f"not at an end after {PATIENCE:g} s: {found}"
+            time.sleep(LOOK)
+        assert found.promotion is not None, f"the flow run ended without a promotion: {found.crashed}"
+        return Told(found.promotion, found.steps, run)
+
+
+@pytest.fixture
+def stage(running: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Return the stage; the environment is the sandbox's while the test runs."""
+    for name, value in running.variables.items():
+        monkeypatch.setenv(name, value)
+    return Stage(running)
+
+
+@pytest.fixture
+def promote(stage: Stage) -> Callable[..., Told]:
+    """Return what promotes a branch to its end."""
+    return stage.promote
