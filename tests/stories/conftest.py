@@ -1,6 +1,7 @@
 """One sandbox for all stories: every outside part of a promotion, with a Prefect server and its worker."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from promoter.config import Service
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.settings import Settings
+from promoter.shell import run
 
 PATIENCE = 180.0
 """Seconds that a promotion may take until it has ended."""
@@ -31,21 +33,20 @@ LOOK = 0.2
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[sandbox.Sandbox]:
-    """Bring the sandbox up and in the end down, whatever happened in between; the environment stays as it is."""
-    before = dict(os.environ)
-    with TemporaryDirectory(prefix="stories-") as folder:
+    """Bring the sandbox up by its command, and in the end down, whatever happened in between."""
+    with TemporaryDirectory(prefix="stories-") as name:
+        folder = Path(name)
         try:
-            yield _up(Path(folder), before)
+            run([sys.executable, "-m", "deployments.cli", "sandbox", "up", "--folder", name], timeout=PATIENCE)
+            yield _found(folder)
         finally:
-            sandbox.down(Path(folder))
+            sandbox.down(folder)
 
 
-def _up(folder: Path, environ: dict[str, str]) -> sandbox.Sandbox:
-    try:
-        return sandbox.up(folder)
-    finally:
-        os.environ.clear()
-        os.environ.update(environ)
+def _found(folder: Path) -> sandbox.Sandbox:
+    found = sandbox.read(folder)
+    assert found is not None
+    return found
 
 
 @dataclass(frozen=True)
