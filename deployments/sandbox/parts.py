@@ -108,9 +108,24 @@ def is_alive(part: Part) -> bool:
 
 def end_all(folder: Path) -> list[str]:
     """End every process that left a record in `folder`, ECS tasks too; return the names of those that were parts."""
+    started = [child for part in alive(folder) for child in part.children(recursive=True)]
     parts = [record for record in sorted((folder / "processes").glob("*.pid")) if processes.sweep([record])]
     processes.sweep((folder / "aws" / "tasks").glob("*/*/*.pid"))
+    for child in started:  # the worker runs each flow in a process group of its own
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
     return [record.stem for record in parts]
+
+
+def alive(folder: Path) -> list[psutil.Process]:
+    """Return the processes that left a record in `folder` and still run."""
+    found = []
+    for record in (folder / "processes").glob("*.pid"):
+        with suppress(ValueError, psutil.NoSuchProcess):
+            process = psutil.Process(int(record.read_text()))
+            if process.create_time() <= record.stat().st_mtime + processes.CLOCK_STEP:
+                found.append(process)
+    return found
 
 
 def _located(part: Part, folder: Path, ready: Path, key: str) -> Part:
