@@ -5,7 +5,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from promoter.config_problems import did_you_mean, explain
 from promoter.errors import ConfigurationError, UnknownBranchError
@@ -22,6 +32,12 @@ PATTERNS = {
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
+AnswerField = Annotated[
+    str | None,
+    BeforeValidator(lambda path: None if path is False else path),
+    PlainSerializer(lambda path: False if path is None else path, when_used="json"),
+]
+"""A field to read in an answer; a file says `false` where it asks for nothing, for TOML has no None."""
 
 
 class Model(BaseModel):
@@ -163,11 +179,11 @@ class Migrations(Model):
 
 
 class HealthAnswer(Model):
-    """The fields to read in the JSON answer; a dotted path reaches inside, None asks for nothing."""
+    """The fields to read in the JSON answer; a dotted path reaches inside, `false` (None here) asks for nothing."""
 
-    status: str | None = "status"
+    status: AnswerField = "status"
     status_values: tuple[str, ...] = ("ok", "healthy")
-    database: str | None = "database"
+    database: AnswerField = "database"
     database_values: tuple[str, ...] = ("ok", "healthy")
     version: str = "version"
 

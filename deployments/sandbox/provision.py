@@ -5,6 +5,7 @@ Promoter changes environments and never creates them; on AWS this is done by Clo
 
 import json
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ class Account:
     server: Server
     login: Login
     cache: Path
+    further: Mapping[str, str]
+    """Secret variables of the containers besides the database's; each is a key of the environment's secret too."""
 
     def provision(self, service: Service, tag: str) -> Image:
         """Make every environment of `service` with the release `tag` of its repository running in it; return its image.
@@ -89,6 +92,7 @@ class Account:
             keys.database: credentials.database,
             keys.host: credentials.host,
             keys.port: str(credentials.port),
+            **self.further,
         }
         self.secrets.create_secret(Name=environment.secret, SecretString=json.dumps(values))
         return credentials
@@ -109,7 +113,9 @@ class Account:
 
     def _create_service(self, service: Service, environment: Environment, image: Image) -> None:
         self.ecs.create_cluster(clusterName=environment.cluster)
-        definition = self.ecs.register_task_definition(**_definition(service, environment, image, self.secrets))
+        arn = self.secrets.describe_secret(SecretId=environment.secret)["ARN"]
+        secret = {name: f"{arn}:{key}::" for name, key in _secret(service, self.further).items()}
+        definition = self.ecs.register_task_definition(**_definition(service, environment, image, secret))
         self.ecs.create_service(
             cluster=environment.cluster,
             serviceName=environment.service,
@@ -168,26 +174,21 @@ class Account:
         raise RolloutError(f"the first release of {environment.service} does not come up:\n{events}")
 
 
-def _definition(
-    service: Service, environment: Environment, image: Image, secrets: "SecretsManagerClient"
-) -> dict[str, Any]:
+def _definition(service: Service, environment: Environment, image: Image, secret: Mapping[str, str]) -> dict[str, Any]:
     """Return the request of the first task definition: credentials by ARN, logs, a container health check."""
-    arn = secrets.describe_secret(SecretId=environment.secret)["ARN"]
-    keys = service.database.secret_keys
     path = urlsplit(environment.health_url).path
     probe = (
         "import os, urllib.request as request;"
         f"request.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '{_port(service)}') + '{path}', timeout=2)"
     )
-    parts = {"PGUSER": keys.user, "PGPASSWORD": keys.password, "PGDATABASE": keys.database}
-    parts |= {"PGHOST": keys.host, "PGPORT": keys.port}
+    plain = {name: value for name, value in _plain(service, environment).items() if name not in secret}
     container = {
         "name": environment.container,
         "image": image.reference,
         "essential": True,
         "portMappings": [{"containerPort": _port(service), "protocol": "tcp"}],
-        "environment": [{"name": name, "value": value} for name, value in _plain(service, environment).items()],
-        "secrets": [{"name": name, "valueFrom": f"{arn}:{key}::"} for name, key in parts.items()],
+        "environment": [{"name": name, "value": value} for name, value in plain.items()],
+        "secrets": [{"name": name, "valueFrom": place} for name, place in secret.items()],
         "healthCheck": {"command": ["CMD-SHELL", f'python3 -c "{probe}"'], "interval": 5, "timeout": 3, "retries": 3},
         "stopTimeout": 10,
         "logConfiguration": {
@@ -217,12 +218,30 @@ def _plain(service: Service, environment: Environment) -> dict[str, str]:
     return {"HOST": "127.0.0.1", **templates, **environment.variables}
 
 
+def _secret(service: Service, further: Iterable[str]) -> dict[str, str]:
+    """Return the key of the secret for each variable that holds a credential.
+
+    These are libpq's own, the templates that are one part and nothing else, and `further`; ECS cannot put several keys into one
+    variable, so a template of more parts has no place in a container.
+    """
+    keys = service.database.secret_keys.model_dump()
+    libpq = {f"PG{part.upper()}": key for part, key in keys.items()}
+    alone = {"{" + part + "}": key for part, key in keys.items()}
+    templates = {name: alone[text] for name, text in service.database.variables.items() if text in alone}
+    return {**libpq, **templates, **{name: name for name in further}}
+
+
 def _port(service: Service) -> int:
     return service.image.layers.port if service.image.layers else 8080
 
 
-def provision(service: Service, tag: str, server: Server, settings: Settings) -> Image:
-    """Make the environments of `service` in the AWS that the environment's variables name; see `Account.provision`."""
+def provision(
+    service: Service, tag: str, server: Server, settings: Settings, secret_variables: Mapping[str, str] | None = None
+) -> Image:
+    """Make the environments of `service` in the AWS that the environment's variables name; see `Account.provision`.
+
+    `secret_variables` go to the environments' secrets and from there to the containers, besides the database's credentials.
+    """
     session = boto3.Session()
     subnets = session.client("ec2").describe_subnets()["Subnets"]
     account = Account(
@@ -234,5 +253,6 @@ def provision(service: Service, tag: str, server: Server, settings: Settings) ->
         server=server,
         login=Login(settings.registry_username or "", settings.registry_password or SecretStr("")),
         cache=settings.cache,
+        further=secret_variables or {},
     )
     return account.provision(service, tag)
