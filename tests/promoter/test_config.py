@@ -64,6 +64,14 @@ def test_a_right_file_says_what_should_happen(file: Callable[[str], Path]) -> No
     assert service.version.main_raises == "minor"
 
 
+def test_false_asks_for_nothing_in_the_health_answer(file: Callable[[str], Path]) -> None:
+    """TOML has no None; a health answer need not speak of the database."""
+    service = config.load(file(f'health = {{ status = "up", database = false }}\n{RIGHT}'))
+
+    assert (service.health.status, service.health.database) == ("up", None)
+    assert Service.model_validate_json(service.model_dump_json()) == service
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [

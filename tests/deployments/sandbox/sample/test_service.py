@@ -7,7 +7,7 @@ import pytest
 from deployments.sandbox.sample.service import service, to_toml
 from deployments.sandbox.sample.tree import template
 from promoter import config
-from promoter.config import Service
+from promoter.config import HealthAnswer, Service
 
 HEALTH_URLS = {"staging": "http://127.0.0.1:8001/health", "production": "http://127.0.0.1:8002/health"}
 
@@ -38,6 +38,15 @@ def test_any_text_survives(tmp_path: Path, text: str) -> None:
     path.write_text(to_toml(changed), encoding="utf-8")
 
     assert config.load(path) == changed
+
+
+def test_an_answer_that_tells_nothing_is_written_too(tmp_path: Path) -> None:
+    """TOML has no None; a service whose health says nothing of its database is a service all the same."""
+    silent = sandboxed().model_copy(update={"health": HealthAnswer(status=None, database=None)})
+    path = tmp_path / "sample-api.toml"
+    path.write_text(to_toml(silent), encoding="utf-8")
+
+    assert config.load(path) == silent
 
 
 def test_branches_do_what_the_specification_says() -> None:
