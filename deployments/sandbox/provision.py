@@ -122,12 +122,12 @@ class Account:
     def _create_service(self, service: Service, environment: Environment, image: Image) -> None:
         self.ecs.create_cluster(clusterName=environment.cluster)
         arn = self.secrets.describe_secret(SecretId=environment.secret)["ARN"]
-        secret = {name: f"{arn}:{key}::" for name, key in _secret(service, self.further).items()}
-        definition = self.ecs.register_task_definition(**_definition(service, environment, image, secret))
+        request = definition(service, environment, image, arn, self.further)
+        registered = self.ecs.register_task_definition(**request)
         self.ecs.create_service(
             cluster=environment.cluster,
             serviceName=environment.service,
-            taskDefinition=definition["taskDefinition"]["taskDefinitionArn"],
+            taskDefinition=registered["taskDefinition"]["taskDefinitionArn"],
             desiredCount=2,
             launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": {"subnets": self.subnets}},
@@ -182,8 +182,14 @@ class Account:
         raise RolloutError(f"the first release of {environment.service} does not come up:\n{events}")
 
 
-def _definition(service: Service, environment: Environment, image: Image, secret: Mapping[str, str]) -> dict[str, Any]:
-    """Return the request of the first task definition: credentials by ARN, logs, a container health check."""
+def definition(
+    service: Service, environment: Environment, image: Image, arn: str, further: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the request of the first task definition: credentials from the secret `arn`, logs, a container health check.
+
+    `further` are names of secret variables besides the database's, each of which is a key of the secret too.
+    """
+    secret = {name: f"{arn}:{key}::" for name, key in _secret(service, further).items()}
     path = urlsplit(environment.health_url).path
     probe = PROBE.format(port=_port(service), path=path)
     plain = {name: value for name, value in _plain(service, environment).items() if name not in secret}
