@@ -21,6 +21,7 @@ from promoter import config, postgres
 from promoter.errors import ConfigurationError
 from promoter.ledger import schema
 from promoter.postgres import Server
+from promoter.postgres_programs import OVERRIDE
 from promoter.settings import Settings
 
 USER = "promoter"
@@ -115,7 +116,9 @@ def read(folder: Path) -> Sandbox | None:
 
 def _variables(folder: Path, server: Server) -> dict[str, str]:
     ledger = postgres.create_database(server, "ledger")
+    programs = {name: value for name, value in os.environ.items() if name == OVERRIDE}
     return {
+        **programs,
         "PROMOTER_LEDGER_URL": f"postgresql://{ledger.user}@{ledger.host}:{ledger.port}/{ledger.database}",
         "PROMOTER_LEDGER_PASSWORD": ledger.password.get_secret_value(),
         "PROMOTER_SERVICES": str(folder / "services"),
