@@ -76,7 +76,7 @@ def _go_back(promotion: Promotion, recorded: list[Step], driver: str, cause: str
     with connect(settings) as ledger:
         lease = leases.take(ledger, promotion, driver=driver, seconds=settings.lease_seconds)
     try:
-        ways = [_undo(promotion, lease, step) for step in way_back(recorded)]
+        ways = {_undo(promotion, lease, step) for step in way_back(recorded)} | {step.undone for step in recorded}
     except PromoterError as error:
         if error.transient:
             raise

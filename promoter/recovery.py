@@ -18,7 +18,7 @@ class Action(StrEnum):
     FORWARD = "forward"
     """It is verified: run its flow again, what is done returns at once."""
     BACK = "back"
-    """It changed something, or meant to: undo its steps, the newest first."""
+    """It changed something, or meant to: undo its steps, the newest first, and end it when none is left."""
     REJECT = "reject"
     """It changed nothing: end it."""
 
@@ -29,13 +29,17 @@ def decide(promotion: Promotion, steps: Sequence[Step]) -> Action:
         return Action.NOTHING
     if promotion.verified_at is not None:
         return Action.FORWARD
-    return Action.BACK if way_back(steps) else Action.REJECT
+    return Action.BACK if changes(steps) else Action.REJECT
 
 
-def way_back(steps: Sequence[Step]) -> list[Step]:
-    """Return the steps that have to be undone, the newest first: each that meant to change something and was not taken back.
+def changes(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps that meant to change something, the newest first, taken back or not.
 
     An intent without a result counts too: the change may have happened although nobody saw its answer.
     """
-    changed = [step for step in steps if hasattr(step.intent, "before") and step.undone is None]
-    return list(reversed(changed))
+    return [step for step in reversed(steps) if hasattr(step.intent, "before")]
+
+
+def way_back(steps: Sequence[Step]) -> list[Step]:
+    """Return the changes that still have to be undone, the newest first."""
+    return [step for step in changes(steps) if step.undone is None]

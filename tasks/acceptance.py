@@ -15,7 +15,7 @@ from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.records import Push
-from promoter.recovery import way_back
+from promoter.recovery import changes
 from promoter.settings import Settings
 from tasks.stage import is_transient
 
@@ -49,7 +49,7 @@ def accept(service: str, branch: str, commit: str | None) -> Promotion:
         promotion = promotions.accept(ledger, found, push, flow_run=None if run is None else UUID(run))
         if promotion.ended_at is None:
             promotions.drive(ledger, promotion.id, run or "", settings.lease_seconds)
-        promotion, interrupted = promotions.get(ledger, promotion.id), way_back(steps.of(ledger, promotion.id))
+        promotion, interrupted = promotions.get(ledger, promotion.id), changes(steps.of(ledger, promotion.id))
     if interrupted and promotion.verified_at is None and promotion.ended_at is None:
         raise RejectedError(
             f"the promotion of {push.commit[:12]} was interrupted in {interrupted[0].stage}: it is taken back first",
