@@ -1,5 +1,6 @@
 """Tells a promotion as markdown and as a table: what, where, which revisions, how long, and how it ended."""
 
+import re
 from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ from promoter.text import printable
 
 R = TypeVar("R")
 
+MARKUP = re.compile(r"[\\`*_\[\]<>|~&#!]")
+"""What a backslash takes its meaning from, https://spec.commonmark.org/0.31.2/#backslash-escapes."""
+
 
 def headline(promotion: Promotion, steps: Sequence[Step]) -> str:
     """Return `v1.0.3-test → staging`, as far as both are known."""
@@ -32,7 +36,7 @@ def headline(promotion: Promotion, steps: Sequence[Step]) -> str:
 def markdown(promotion: Promotion, steps: Sequence[Step]) -> str:
     """Return the whole story; text from outside is shown as plain text."""
     outcome = promotion.outcome or ("verified" if promotion.verified_at else "under way")
-    parts = [f"# {headline(promotion, steps)}: {outcome}", _facts(promotion, steps)]
+    parts = [f"# {_plain(headline(promotion, steps))}: {outcome}", _facts(promotion, steps)]
     if promotion.cause:
         parts.append("## Why\n\n" + _quoted(promotion.cause))
     report = _result(steps, TestReport)
@@ -112,7 +116,7 @@ def _facts(promotion: Promotion, steps: Sequence[Step]) -> str:
     image, change, rollout = _result(steps, Image), _result(steps, SchemaChange), _result(steps, Rollout)
     rows = [
         ("service", promotion.service.name),
-        ("commit", f"`{promotion.push.commit}` on `{printable(promotion.push.branch, 80)}`"),
+        ("commit", f"`{promotion.push.commit}` on {_plain(promotion.push.branch, 80)}"),
         ("image", f"`{image.reference}`" if image else None),
         ("schema", f"{_heads(change.before)} → {_heads(change.after)}" if change else None),
         ("task definition", f"{_definition(rollout.before)} → {_definition(rollout.after)}" if rollout else None),
@@ -125,13 +129,13 @@ def _tests(report: TestReport) -> str:
     lines = [f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped in {report.seconds:.1f} s."]
     if report.coverage is not None:
         upload = report.coverage_upload + (f": {report.coverage_detail}" if report.coverage_detail else "")
-        lines.append(f"Coverage {report.coverage:.1%}; upload {printable(upload, 200)}.")
-    lines += [f"- {printable(failure.name, 200)}\n\n{_quoted(failure.message)}" for failure in report.failures]
-    return "\n".join(lines)
+        lines.append(f"Coverage {report.coverage:.1%}; upload {_plain(upload)}.")
+    lines += [f"{_plain(failure.name)}\n\n{_quoted(failure.message)}" for failure in report.failures]
+    return "\n\n".join(lines)
 
 
 def _stage_table(steps: Sequence[Step]) -> str:
-    rows = (f"| {row['stage']} | {row['state']} | {row['seconds']} | {_cell(row['detail'])} |" for row in table(steps))
+    rows = (f"| {row['stage']} | {row['state']} | {row['seconds']} | {_plain(row['detail'])} |" for row in table(steps))
     return "\n".join(["| stage | state | seconds | |", "|---|---|---|---|", *rows])
 
 
@@ -158,8 +162,9 @@ def _definition(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _plain(text: str, limit: int = 200) -> str:
+    """Return text from outside so that Markdown shows it as it is, on one line and in one cell."""
+    return MARKUP.sub(r"\\\g<0>", printable(text, limit))
 
 
 def _quoted(text: str) -> str:
