@@ -16,7 +16,7 @@ from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Outcome, Promotion
 from promoter.ledger.steps import Step
-from promoter.recovery import Action, decide, way_back
+from promoter.recovery import Action, decide, way_back, why_kept
 from promoter.settings import Settings
 from tasks.stage import Undone, undo
 
@@ -82,7 +82,10 @@ def _go_back(promotion: Promotion, recorded: list[Step], driver: str, cause: str
             raise
         _freeze(promotion, f"{cause}\nand the way back failed: {error}")
         return
-    _end(promotion, "schema_kept" if "kept" in ways else "rolled_back", cause)
+    if "kept" in ways:
+        _end(promotion, "schema_kept", f"{cause}\n{why_kept(recorded)}")
+    else:
+        _end(promotion, "rolled_back", cause)
 
 
 def _undo(promotion: Promotion, lease: Lease, step: Step) -> Undone:

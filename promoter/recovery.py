@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
+from promoter.records import Rehearsal, SchemaChange
 
 
 class Action(StrEnum):
@@ -43,3 +44,15 @@ def changes(steps: Sequence[Step]) -> list[Step]:
 def way_back(steps: Sequence[Step]) -> list[Step]:
     """Return the changes that still have to be undone, the newest first."""
     return [step for step in changes(steps) if step.undone is None]
+
+
+def why_kept(steps: Sequence[Step]) -> str:
+    """Return why the schema of an old release is the new one, and what a person has to decide."""
+    change = next(step.intent for step in steps if isinstance(step.intent, SchemaChange))
+    proof = next((step.result for step in steps if isinstance(step.result, Rehearsal)), None)
+    doubt = f"the rehearsal says {proof.verdict}: {proof.detail}" if proof else "its way back was never rehearsed"
+    here, there = (", ".join(heads) or "no revision" for heads in (change.after, change.before))
+    return (
+        f"The schema stays at {here}, and the old release runs on it: it was not taken back to {there}, since {doubt}\n"
+        "→ Release a commit that has these migrations, or save what would be lost and downgrade by hand."
+    )

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from promoter.config import Service
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
-from promoter.records import Push, Release, Rollout, SchemaChange, TaskDefinition, Version
-from promoter.recovery import Action, changes, decide, way_back
+from promoter.records import Push, Rehearsal, Release, Rollout, SchemaChange, TaskDefinition, Version
+from promoter.recovery import Action, changes, decide, way_back, why_kept
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MIGRATED = SchemaChange(("one",), ("two",))
@@ -99,3 +99,20 @@ def test_a_way_back_that_was_cut_off_at_its_end_is_still_a_way_back(promotion: P
 def test_names_are_not_taken_back() -> None:
     """A tag is set after the commit point, where nothing leads back."""
     assert changes([step("tag_release", TAGGED)]) == []
+
+
+def test_a_schema_that_is_kept_says_why_and_what_to_decide() -> None:
+    """Both revisions, what the rehearsal found, and the two ways on."""
+    proof = Rehearsal(("one",), ("two",), "lossy", "Lost on the way back: notes.mood.")
+    rehearsed = Step("rehearse", "Rehearsal", None, proof, None, NOW, NOW, None)
+
+    told = why_kept([rehearsed, step("migrate", MIGRATED)])
+
+    assert told.startswith("The schema stays at two")
+    assert "not taken back to one, since the rehearsal says lossy: Lost on the way back: notes.mood." in told
+    assert "\n→ " in told
+
+
+def test_a_schema_that_was_never_rehearsed_says_so() -> None:
+    """No proof is a reason too."""
+    assert "never rehearsed" in why_kept([step("migrate", MIGRATED)])
