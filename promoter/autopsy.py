@@ -9,7 +9,7 @@ from promoter import task_definitions
 from promoter.ecs import EcsService
 from promoter.ecs_state import TaskState
 from promoter.errors import RolloutError
-from promoter.shell import mask
+from promoter.masking import mask
 from promoter.task_failures import blame, describe
 from promoter.text import printable
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from promoter import dependencies, postgres, reports
 from promoter.config import Service
 from promoter.errors import ChecksError, CommandError
+from promoter.masking import mask
 from promoter.records import TestFailure, TestReport, Version
 from promoter.secrets import DatabaseCredentials
-from promoter.shell import Output, failure, mask, run
+from promoter.shell import Output, failure, run
 
 DATABASE = "test"
 SHOWN = 20

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, quote_plus
 
 from promoter import config, shell
 from promoter.errors import CommandError, SchemaError
+from promoter.masking import mask, spellings
 from promoter.secrets import DatabaseCredentials
 
 Command = Literal["upgrade", "downgrade", "sql"]
@@ -152,7 +152,7 @@ class SubprocessRunner:
 
         A failing migration is an answer; SchemaError (transient) is raised where the runner ends without one.
         """
-        secrets = spellings(credentials)
+        secrets = spellings(credentials.password.get_secret_value())
         with tempfile.TemporaryDirectory(prefix="promoter-migration-") as folder:
             path = Path(folder, "answer.json")
             said = self.launch(
@@ -191,13 +191,6 @@ def session_settings(rule: config.Migrations) -> dict[str, str]:
     }
 
 
-def spellings(credentials: DatabaseCredentials) -> list[str]:
-    """Return every way in which the password may stand in a program's output."""
-    password = credentials.password.get_secret_value()
-    quoted = (quote(password, safe=""), quote(password), quote_plus(password))
-    return [password, password.strip(), *quoted, repr(password)[1:-1], json.dumps(password)[1:-1]]
-
-
 def _milliseconds(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
@@ -207,7 +200,7 @@ def _answer(said: dict[str, Any], secrets: Sequence[str]) -> Answer:
     return Answer(
         ok=said["ok"],
         error=said.get("error"),
-        message=None if message is None else shell.mask(message, secrets).strip(),
+        message=None if message is None else mask(message, secrets).strip(),
         sqlstate=said.get("sqlstate"),
         ran=tuple(said["ran"]),
         running=said["running"],

@@ -11,6 +11,9 @@ from pydantic import SecretStr
 from promoter.config import DatabaseKeys
 from promoter.errors import SecretError
 
+SHORTEST = 6
+"""Characters of the shortest value that is hidden."""
+
 
 @dataclass(frozen=True)
 class DatabaseCredentials:
@@ -69,6 +72,16 @@ def database_credentials(text: str, keys: DatabaseKeys, secret: str) -> Database
         password=SecretStr(str(values[keys.password])),
         database=str(values[keys.database]),
     )
+
+
+def hidden_values(text: str, keys: DatabaseKeys) -> list[str]:
+    """Return what no output of a service may show of its JSON secret: all but the database's address, name and user.
+
+    Values shorter than `SHORTEST`, such as `true` or `5`, are no secrets, and hiding them would hide everything.
+    """
+    values: dict[str, object] = json.loads(text)
+    told = {keys.user, keys.database, keys.host, keys.port}
+    return [str(value) for name, value in values.items() if name not in told and len(str(value)) >= SHORTEST]
 
 
 def _names(keys: DatabaseKeys) -> list[str]:

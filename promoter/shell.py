@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promoter.errors import CommandError
+from promoter.masking import mask
 
 KEPT_LINES = 40
 """How many of the last output lines an error shows."""
@@ -97,13 +98,6 @@ def failure(output: Output) -> str:
         if lines:
             parts.append(f"{name}:\n" + "\n".join(f"    {line}" for line in lines[-KEPT_LINES:]))
     return "\n".join(parts)
-
-
-def mask(text: str, secrets: Sequence[str]) -> str:
-    """Return `text` with each of `secrets` shown as `***`, the longest first."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
 
 
 def _shown(command: Sequence[str], secrets: Sequence[str]) -> str:

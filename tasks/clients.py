@@ -7,7 +7,7 @@ from prefect_aws import AwsClientParameters, AwsCredentials
 from prefect_aws.secrets_manager import AwsSecret
 from prefect_docker.credentials import DockerRegistryCredentials
 
-from promoter import images
+from promoter import images, secrets
 from promoter.config import Environment, ImageRule, Service
 from promoter.errors import SecretError
 from promoter.images import Login
@@ -49,9 +49,21 @@ def database(service: Service, environment: Environment) -> DatabaseCredentials:
 
     Raises SecretError if the secret or a key in it is missing; transient if Secrets Manager does not answer.
     """
+    return database_credentials(_read(environment), service.database.secret_keys, environment.secret)
+
+
+def hidden_values(service: Service, environment: Environment) -> list[str]:
+    """Return what no output of the service's tasks may show: the values of the environment's secret; raises as `database` does."""
+    text, keys = _read(environment), service.database.secret_keys
+    password = database_credentials(text, keys, environment.secret).password.get_secret_value()
+    return [password, *secrets.hidden_values(text, keys)]
+
+
+def _read(environment: Environment) -> str:
+    """Return the text of the environment's secret."""
     secret = AwsSecret(aws_credentials=aws(environment), secret_name=environment.secret)
     try:
-        text = secret.read_secret(_sync=True)
+        return str(secret.read_secret(_sync=True))
     except ClientError as error:
         code = error.response["Error"]["Code"]
         raise SecretError(
@@ -61,7 +73,6 @@ def database(service: Service, environment: Environment) -> DatabaseCredentials:
         ) from error
     except BotoCoreError as error:
         raise SecretError(f"Secrets Manager in {environment.region}: {error}", transient=True) from error
-    return database_credentials(str(text), service.database.secret_keys, environment.secret)
 
 
 def registry(rule: ImageRule) -> Registry:

@@ -5,8 +5,8 @@ import logging
 from promoter import rollouts, task_definitions
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
+from promoter.masking import spellings
 from promoter.records import Image, Rollout, SchemaChange, TaskDefinition
-from promoter.runners import spellings
 from tasks import clients
 from tasks.health import confirm
 from tasks.services import service_of
@@ -58,4 +58,5 @@ def undo_rollout(rollout: Rollout, promotion: Promotion, lease: Lease) -> Undone
 
 def _secrets(promotion: Promotion) -> list[str]:
     """Return what no log line of a task may show in an error."""
-    return spellings(clients.database(promotion.service, promotion.environment))
+    hidden = clients.hidden_values(promotion.service, promotion.environment)
+    return [spelling for value in hidden for spelling in spellings(value)]
