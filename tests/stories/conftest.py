@@ -3,11 +3,11 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
@@ -15,6 +15,7 @@ import pytest
 
 from deployments import progress, runs
 from deployments.demo.story import World, world
+from deployments.progress import Progress
 from deployments.sandbox import sandbox
 from deployments.sandbox.sample.repository import SampleRepository
 from deployments.sandbox.sample.scenarios import Scenario
@@ -85,12 +86,20 @@ class Told:
             return {one["type"]: one["data"] for one in client.post("/artifacts/filter", json=wanted).json()}
 
 
+@dataclass(frozen=True)
 class Stage:
-    """The stage on which a story is told: the sandbox, its repository, and one service file."""
+    """The stage on which a story is told: one service of the sandbox, and its repository."""
 
-    def __init__(self, running: sandbox.Sandbox) -> None:
-        self.service: Service = config.find("sample-api", Settings().services)
-        self.repository = SampleRepository.create(running.folder / "remote.git", running.folder / "sample")
+    service: Service
+    repository: SampleRepository
+
+    @classmethod
+    def on(cls, running: sandbox.Sandbox, patch: pytest.MonkeyPatch) -> Self:
+        """Return the sandbox's stage; the environment is the sandbox's until `patch` is taken back."""
+        for name, value in running.variables.items():
+            patch.setenv(name, value)
+        service = config.find("sample-api", Settings().services)
+        return cls(service, SampleRepository.create(running.folder / "remote.git", running.folder / "sample"))
 
     def world(self) -> World:
         """Return everything that a promotion may change, as it is now."""
@@ -107,26 +116,28 @@ class Stage:
         """Promote the head of `branch` as the worker does, and return the promotion when it has ended."""
         return self.wait(runs.promote(self.service, branch, commit))
 
-    @staticmethod
-    def wait(run: UUID) -> Told:
+    def wait(self, run: UUID) -> Told:
         """Return the promotion of a flow run when it has ended."""
+        found = self._ended(run)
+        assert found.promotion is not None, f"the flow run ended without a promotion: {found.crashed}"
+        return Told(found.promotion, found.steps, run)
+
+    def refused(self, run: UUID) -> str:
+        """Return why a flow run ended without a promotion."""
+        found = self._ended(run)
+        assert found.promotion is None
+        return found.crashed or ""
+
+    @staticmethod
+    def _ended(run: UUID) -> Progress:
         deadline = time.monotonic() + PATIENCE
         while not (found := progress.read(run)).has_ended:
             assert time.monotonic() < deadline, f"not at an end after {PATIENCE:g} s: {found}"
             time.sleep(LOOK)
-        assert found.promotion is not None, f"the flow run ended without a promotion: {found.crashed}"
-        return Told(found.promotion, found.steps, run)
+        return found
 
 
 @pytest.fixture
 def stage(running: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """Return the stage; the environment is the sandbox's while the test runs."""
-    for name, value in running.variables.items():
-        monkeypatch.setenv(name, value)
-    return Stage(running)
-
-
-@pytest.fixture
-def promote(stage: Stage) -> Callable[..., Told]:
-    """Return what promotes a branch to its end."""
-    return stage.promote
+    """Return the sandbox's stage for one test."""
+    return Stage.on(running, monkeypatch)

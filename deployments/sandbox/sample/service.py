@@ -102,7 +102,7 @@ def _environment(short: str, health_url: str, endpoint_url: str, region: str) ->
         variables={"ENVIRONMENT": short},
         endpoint_url=endpoint_url,
         rollout_timeout=60,
-        health_timeout=20,
+        health_timeout=12,
     )
 
 
