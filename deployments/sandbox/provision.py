@@ -56,6 +56,8 @@ class Account:
     cache: Path
     further: Mapping[str, str]
     """Secret variables of the containers besides the database's; each is a key of the environment's secret too."""
+    grace: int
+    """How long a new task may fail the load balancer's health checks, in seconds."""
 
     def provision(self, service: Service, tag: str) -> Image:
         """Make every environment of `service` with the release `tag` of its repository running in it; return its image.
@@ -130,6 +132,7 @@ class Account:
             taskDefinition=registered["taskDefinition"]["taskDefinitionArn"],
             desiredCount=2,
             launchType="FARGATE",
+            healthCheckGracePeriodSeconds=self.grace,
             networkConfiguration={"awsvpcConfiguration": {"subnets": self.subnets}},
             deploymentConfiguration={
                 "deploymentCircuitBreaker": {"enable": True, "rollback": True},
@@ -252,11 +255,18 @@ def _port(service: Service) -> int:
 
 
 def provision(
-    service: Service, tag: str, server: Server, settings: Settings, secret_variables: Mapping[str, str] | None = None
+    service: Service,
+    tag: str,
+    server: Server,
+    settings: Settings,
+    *,
+    secret_variables: Mapping[str, str] | None = None,
+    grace: int = 0,
 ) -> Image:
     """Make the environments of `service` in the AWS that the environment's variables name; see `Account.provision`.
 
     `secret_variables` go to the environments' secrets and from there to the containers, besides the database's credentials.
+    `grace` is for services that start slowly: how long a new task may fail the load balancer's health checks, in seconds.
     """
     session = boto3.Session()
     subnets = session.client("ec2").describe_subnets()["Subnets"]
@@ -270,5 +280,6 @@ def provision(
         login=Login(settings.registry_username or "", settings.registry_password or SecretStr("")),
         cache=settings.cache,
         further=secret_variables or {},
+        grace=grace,
     )
     return account.provision(service, tag)
