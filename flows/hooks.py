@@ -12,6 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 
 from flows.recover import bring_to_an_end
+from promoter.errors import PromoterError
 from promoter.ledger import promotions
 from promoter.ledger.connection import connect
 from tasks.report import publish_report
@@ -50,11 +51,16 @@ def _recover(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
     if promotion is None:
         logger.info("%s %s ended as %s before it had a promotion", flow.name, flow_run.name, state.name)
         return
-    cause = state.message or str(state.name)
-    ended = bring_to_an_end(promotion.id, driver=str(flow_run.id), cause=cause, forward=False)
+    ended = bring_to_an_end(promotion.id, driver=str(flow_run.id), cause=_cause(state), forward=False)
     publish_report(promotion.id)
     if ended.outcome is not None:
         _name_state(flow_run, state, STATE_NAMES[ended.outcome], ended.cause or "")
+
+
+def _cause(state: State[Any]) -> str:
+    """Return the error of a failed run in its own words, without Prefect's around them."""
+    error = getattr(state.data, "result", state.data)
+    return str(error) if isinstance(error, PromoterError) else state.message or str(state.name)
 
 
 def _name_state(flow_run: FlowRun, state: State[Any], name: str, message: str) -> None:
