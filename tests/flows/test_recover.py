@@ -1,0 +1,108 @@
+"""How an interrupted promotion ends, on a real ledger: once, by one driver, and by what it had changed."""
+
+from collections.abc import Callable
+
+import pytest
+
+from flows.recover import bring_to_an_end, recover_all
+from promoter.config import Service
+from promoter.ledger import leases, promotions, steps
+from promoter.ledger.connection import connect
+from promoter.ledger.promotions import Outcome, Promotion
+from promoter.records import Push, Rehearsal, Rollout, SchemaChange
+from promoter.settings import Settings
+
+MIGRATED = SchemaChange(("one",), ("two",))
+ROLLED_OUT = Rollout("tsk:1", "tsk:2")
+
+
+@pytest.fixture
+def promotion(settings: Settings, make_service: Callable[..., Service]) -> Promotion:
+    """Return a promotion to staging whose driver vanished."""
+    push = Push(repository="https://git.example/api.git", branch="test", commit="a" * 40, base="v1.0.2")
+    with connect(settings) as ledger:
+        accepted = promotions.accept(ledger, make_service(), push)
+        leases.take(ledger, accepted, driver="vanished", seconds=0)
+        return promotions.get(ledger, accepted.id)
+
+
+def do(promotion: Promotion, stage: str, intent: object, *, undone: str | None = None) -> None:
+    """Record a step that meant to change something."""
+    with connect() as ledger:
+        steps.begin(ledger, promotion.id, stage, type(intent).__name__)
+        steps.intend(ledger, promotion.id, stage, intent)
+        if undone is not None:
+            steps.undo(ledger, promotion.id, stage, undone)
+
+
+def end(promotion: Promotion) -> Promotion:
+    """Let another driver bring it to its end."""
+    return bring_to_an_end(promotion.id, driver="another", cause="its driver vanished")
+
+
+def test_what_changed_nothing_is_rejected(promotion: Promotion) -> None:
+    """The cause is the error of the step that failed, where there is one."""
+    with connect() as ledger:
+        steps.begin(ledger, promotion.id, "run_checks", "TestReport")
+        steps.fail(ledger, promotion.id, "run_checks", "1 of 11 tests fail")
+
+    ended = end(promotion)
+
+    assert (ended.outcome, ended.cause) == ("rejected", "1 of 11 tests fail")
+
+
+def test_a_promotion_that_nobody_drives_is_found(promotion: Promotion) -> None:
+    """Without an error of a step, the cause says that its driver vanished."""
+    assert [(one.id, one.outcome, one.cause) for one in recover_all()] == [
+        (promotion.id, "rejected", "its driver vanished")
+    ]
+    assert recover_all() == []
+
+
+def test_what_has_ended_is_left_alone(promotion: Promotion) -> None:
+    """A second time does nothing (I9)."""
+    first = end(promotion)
+
+    assert end(promotion) == first
+
+
+def test_a_living_driver_is_left_alone(promotion: Promotion) -> None:
+    """Two that recover at once are harmless."""
+    with connect() as ledger:
+        promotions.drive(ledger, promotion.id, "one", 30)
+
+    assert end(promotion).outcome is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "outcome"), [("undone", "rolled_back"), ("nothing", "rolled_back"), ("kept", "schema_kept")]
+)
+def test_a_way_back_that_was_cut_off_at_its_end_is_ended_as_what_it_was(
+    promotion: Promotion, schema: str, outcome: Outcome
+) -> None:
+    """Killed after the last undo and before the end: nothing is undone twice, and the outcome is the true one."""
+    do(promotion, "migrate", MIGRATED, undone=schema)
+    do(promotion, "roll_out", ROLLED_OUT, undone="undone")
+
+    assert end(promotion).outcome == outcome
+
+
+def test_a_kept_schema_is_told_with_its_reason(promotion: Promotion) -> None:
+    """What the rehearsal found stands beside the cause."""
+    with connect() as ledger:
+        steps.begin(ledger, promotion.id, "rehearse", "Rehearsal")
+        steps.finish(ledger, promotion.id, "rehearse", Rehearsal(("one",), ("two",), "lossy", "Lost: notes.mood."))
+    do(promotion, "migrate", MIGRATED, undone="kept")
+
+    assert "lossy: Lost: notes.mood." in (end(promotion).cause or "")
+
+
+def test_the_environment_is_free_afterwards(promotion: Promotion, settings: Settings) -> None:
+    """The next promotion may have it."""
+    end(promotion)
+    push = Push(repository="https://git.example/api.git", branch="test", commit="b" * 40, base="v1.0.2")
+
+    with connect(settings) as ledger:
+        following = promotions.accept(ledger, promotion.service, push)
+
+        assert leases.take(ledger, following, driver="next", seconds=30).epoch == 2
