@@ -27,7 +27,6 @@ class Plot:
 
 PLOTS = (
     Plot((Scenario.CRASH_AT_START,), "rolled_back", ("exit code 3", "SIGNING_KEY is not set")),
-    Plot((Scenario.HEALTH_500,), "rolled_back", (ERROR,)),
     Plot((Scenario.WRONG_VERSION,), "rolled_back", ("version 'v1.0.0', expected v1.",)),
     Plot((Scenario.EMPTY_VERSION,), "rolled_back", ("no version in",)),
     Plot((Scenario.LOSES_DATABASE,), "rolled_back", ("503",)),
