@@ -1,7 +1,6 @@
 """Gives a commit its number."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from promoter import git, versions
 from promoter.ledger import reservations
@@ -29,28 +28,8 @@ def compute_version(promotion: Promotion) -> Version:
             commit=push.commit,
             suffix=suffix,
             raises=rule.main_raises,
-            taken=Taken(mirror, taken),
+            taken={**git.tags(git.references(mirror)), **taken},
         )
 
     with connect(settings) as ledger:
         return reservations.reserve(ledger, promotion.service.name, push.branch, push.commit, choose)
-
-
-class Taken(Mapping[str, str]):
-    """Which number names which commit: in the ledger, else as a tag of the repository."""
-
-    def __init__(self, mirror: Path, reserved: Mapping[str, str]) -> None:
-        self._mirror = mirror
-        self._reserved = reserved
-
-    def __getitem__(self, tag: str) -> str:
-        commit = self._reserved.get(tag) or git.tagged(self._mirror, tag)
-        if commit is None:
-            raise KeyError(tag)
-        return commit
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._reserved)
-
-    def __len__(self) -> int:
-        return len(self._reserved)

@@ -10,6 +10,9 @@ from promoter.errors import VersionError
 from promoter.ledger.steps import dump, restore
 from promoter.records import Version
 
+OTHER_BRANCH = "reserved on another branch"
+"""Stands for the commit of such a number: two branches may end in one suffix and build for other platforms."""
+
 
 def reserve(
     connection: Connection[DictRow],
@@ -20,7 +23,7 @@ def reserve(
 ) -> Version:
     """Return the number of `commit` on `branch`: the one it has, else what `choose` makes of the taken ones.
 
-    `choose` gets tag → commit of every reservation of the service. One at a time: two commits never choose together.
+    `choose` gets tag → commit of every reservation of the service; one of another branch is no commit's to take. One at a time: two commits never choose together.
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"versions of {service}"])
     known = connection.execute(
@@ -30,8 +33,8 @@ def reserve(
         version = restore("Version", known["record"])
         assert isinstance(version, Version)  # noqa: S101 - `restore` reads what `dump` wrote
         return version
-    rows = connection.execute("SELECT tag, commit FROM versions WHERE service = %s", [service]).fetchall()
-    version = choose({row["tag"]: row["commit"] for row in rows})
+    rows = connection.execute("SELECT tag, branch, commit FROM versions WHERE service = %s", [service]).fetchall()
+    version = choose({row["tag"]: row["commit"] if row["branch"] == branch else OTHER_BRANCH for row in rows})
     connection.execute(
         "INSERT INTO versions (service, tag, branch, commit, record) VALUES (%s, %s, %s, %s, %s)",
         [service, version.tag, branch, commit, Jsonb(dump(version))],

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from promoter import versions
 from promoter.config import Service
 from promoter.errors import LeaseError, LedgerError, VersionError
 from promoter.ledger import leases, promotions, reservations, schema, steps
@@ -213,6 +214,15 @@ def test_a_number_names_one_commit_for_ever(settings: Settings) -> None:
     assert (first.tag, second.tag, again.tag) == ("v0.0.1", "v0.0.2", "v0.0.1")
 
 
+def test_two_branches_of_one_suffix_do_not_share_a_number(settings: Settings) -> None:
+    """`test` and `cicd/test` on one commit are two images, so they get two numbers."""
+    with connect(settings) as ledger:
+        first = reservations.reserve(ledger, "api", "test", A, next_free(A))
+        second = reservations.reserve(ledger, "api", "cicd/test", A, next_free(A))
+
+    assert (first.tag, second.tag) == ("v0.0.1", "v0.0.2")
+
+
 def test_a_number_names_one_digest_for_ever(settings: Settings) -> None:
     """A rebuild that comes out differently is refused."""
     with connect(settings) as ledger:
@@ -259,3 +269,9 @@ def numbering(commit: str) -> Callable[[Mapping[str, str]], Version]:
         return Version(f"v0.0.{number}", f"0.0.{number}", "v0.0.0", commit, "test", "the next free one")
 
     return choose
+
+
+def next_free(commit: str) -> Callable[[Mapping[str, str]], Version]:
+    """Return the rule of `promoter.versions`: a number that names something else is skipped."""
+    candidate = Version("v0.0.1", "0.0.1", "v0.0.0", commit, "test", "the first one")
+    return lambda taken: versions.choose(candidate, taken)
