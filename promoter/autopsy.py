@@ -1,5 +1,6 @@
 """Reads at once what failed tasks leave behind, before ECS forgets them: codes, reasons, last log lines."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SHOWN_TASKS = 3
 SHOWN_LINES = 20
+ERROR_LINE = re.compile(r"^\s*((?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b.*)$", re.MULTILINE)
+"""The line with which a traceback, or a logger, names an error."""
 
 
 class LogStream(NamedTuple):
@@ -50,6 +53,12 @@ def account(service: EcsService, tasks: Sequence[TaskState], secrets: Sequence[s
     if failed:
         lines += _last_words(service, failed[0])
     return mask("\n".join(lines), secrets)
+
+
+def named_error(account: str) -> str | None:
+    """Return the last line of an account that names an error, None if none does: the shortest cause a person can be given."""
+    found = ERROR_LINE.findall(account)
+    return str(found[-1]).strip() if found else None
 
 
 def _last_words(service: EcsService, task: TaskState) -> list[str]:

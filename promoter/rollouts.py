@@ -179,7 +179,7 @@ def _lost(verdict: Standing, state: ServiceState, rollout: Rollout) -> str | Non
     if verdict == "failed":
         return f"it failed{because}"
     if verdict == "rolled back":
-        return f"ECS went back to {name(rollout.before)}{because}"
+        return f"ECS went back to {name(rollout.before)}"
     if verdict == "replaced":
         return f"{name(state.task_definition)} took its place{because}"
     return None

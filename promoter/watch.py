@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from promoter.autopsy import account
+from promoter.autopsy import account, named_error
 from promoter.ecs import EcsService
 from promoter.ecs_state import ServiceState, TaskState
 from promoter.errors import RolloutError
@@ -55,12 +55,14 @@ class Watch:
         ]
 
     def tell(self, message: str, secrets: Sequence[str]) -> str:
-        """Return `message` with the account of the tasks that failed; one that cannot be had never hides the failure."""
+        """Return `message` with the error that the tasks name, then their account; one that cannot be had never hides the failure."""
         try:
             told = account(self.service, self.read_failures(), secrets)
         except RolloutError as error:
             told = f"its tasks cannot be read: {error.message}"
-        return f"{message}\n{told}" if told else message
+        error = named_error(told)
+        headline = f"{message}: {error}" if error else message
+        return f"{headline}\n{told}" if told else headline
 
     def _events(self, state: ServiceState) -> list[str]:
         new = [event for event in state.events if event.id not in self.told]

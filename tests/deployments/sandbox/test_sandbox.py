@@ -52,7 +52,9 @@ def test_a_killed_sandbox_leaves_no_process_behind_on_the_next_up(folder: Path) 
     """The tasks of an AWS that was killed are ended before a new one starts."""
     killed = sandbox.up(folder, prefect=False)
     left = [line for line in using(folder) if "/aws/tasks/" in line]
-    psutil.Process(killed.parts["aws"].pid).kill()
+    aws = psutil.Process(killed.parts["aws"].pid)
+    aws.kill()
+    aws.wait(10)
 
     again = sandbox.up(folder, prefect=False)
 
