@@ -69,7 +69,7 @@ def run_checks(checkout: Path, service: Service, *, cache: Path, version: Versio
     has the report, where a migration, the code quality or a test fails, or where no test ran.
     """
     name = service.name if version is None else f"{service.name} {version.tag}"
-    dependencies.check_lock(checkout, service.dependencies)
+    dependencies.check_lock(checkout, service.dependencies, cache=cache)
     groups = service.dependencies.groups
     environment = dependencies.environment(checkout, service.dependencies, cache=cache, groups=groups)
     with postgres.temporary_server() as server:

@@ -60,8 +60,8 @@ class Watch:
             told = account(self.service, self.read_failures(), secrets)
         except RolloutError as error:
             told = f"its tasks cannot be read: {error.message}"
-        error = named_error(told)
-        headline = f"{message}: {error}" if error else message
+        named = named_error(told)
+        headline = f"{message}: {named}" if named else message
         return f"{headline}\n{told}" if told else headline
 
     def _events(self, state: ServiceState) -> list[str]:

@@ -97,7 +97,7 @@ class Work:
 
 
 def measure() -> Result:
-    """Promote a commit with a migration, then do the same work for another one by hand, on one sandbox."""
+    """Promote commits with a migration each, then do the same work for another one by hand, on one sandbox."""
     with tempfile.TemporaryDirectory(prefix="promoter-bench-") as name:
         folder = Path(name, "sandbox")
         running = sandbox.up(folder)
@@ -114,6 +114,7 @@ def measure() -> Result:
 def _compare(folder: Path) -> Result:
     service = config.find("sample-api", Settings().services)
     repository = SampleRepository.create(folder / "remote.git", folder / "sample")
+    _promote(service, _push(repository))  # the first one fills the caches that the work by hand finds full
     promotion = _promote(service, _push(repository))
     commit = _push(repository)
     mirror = git.mirror(service.repository, Settings().cache)

@@ -146,6 +146,17 @@ def test_a_stale_poetry_lock_stops_and_stays_as_it_is(poetry_checkout: Path) -> 
     assert not raised.value.transient
 
 
+def test_a_lock_that_was_found_good_is_no_proof_for_another(poetry_checkout: Path, tmp_path: Path) -> None:
+    """What is remembered holds for exactly these two files."""
+    dependencies.check_lock(poetry_checkout, POETRY, cache=tmp_path)
+    dependencies.check_lock(poetry_checkout, POETRY, cache=tmp_path)
+    (poetry_checkout / "backend" / "pyproject.toml").write_text(POETRY_PROJECT.replace("2.3.1", "2.3.0"))
+
+    for _ in range(2):
+        with pytest.raises(ChecksError, match=r"does not fit"):
+            dependencies.check_lock(poetry_checkout, POETRY, cache=tmp_path)
+
+
 def test_a_stale_uv_lock_stops_and_stays_as_it_is(uv_checkout: Path) -> None:
     """The same for uv."""
     lock = uv_checkout / "backend" / "uv.lock"
