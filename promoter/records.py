@@ -94,6 +94,10 @@ class Rehearsal:
     """One sentence for a person."""
     revisions: tuple[RevisionRehearsal, ...] = ()
     """Of each pending migration on its own, oldest first; up to the first one that fails."""
+    old_release_compatible: bool | None = None
+    """Whether the release before can run on the new schema; None where the upgrade never got there."""
+    obstacles: tuple[str, ...] = ()
+    """What it would run against: `TABLE notes: column colour is gone`."""
 
 
 @dataclass(frozen=True)

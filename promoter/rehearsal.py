@@ -4,13 +4,14 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from promoter import config, migrations, postgres, snapshots, synthetic_rows
+from promoter.compatibility import obstacles
 from promoter.errors import SchemaError
 from promoter.records import Rehearsal, RevisionRehearsal, Verdict
 from promoter.runners import Command, SubprocessRunner, standing
@@ -31,6 +32,8 @@ class Judgement:
 
     verdict: Verdict
     detail: str
+    obstacles: tuple[str, ...] | None = None
+    """What the release before would run against; None where the upgrade never got there."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def rehearse_with(
     found = migrations.script(runner.checkout, runner.rule)
     pending = found.pending(before)
     if not pending:
-        return Rehearsal(before, found.heads, "lossless", "Nothing is pending.")
+        return Rehearsal(before, found.heads, "lossless", "Nothing is pending.", old_release_compatible=True)
     stage = Stage(runner, server)
     try:
         return _rehearse(stage, found, pending, before, schema)
@@ -151,7 +154,8 @@ def _rehearse(
     steps = (
         [RevisionRehearsal(pending[0].id, path.verdict, path.detail)] if alone else _each(stage, found, base, before)
     )
-    return Rehearsal(before, found.heads, path.verdict, path.detail, tuple(steps))
+    compatible = None if path.obstacles is None else not path.obstacles
+    return Rehearsal(before, found.heads, path.verdict, path.detail, tuple(steps), compatible, path.obstacles or ())
 
 
 def _build(stage: Stage, before: tuple[str, ...], schema: str | None) -> DatabaseCredentials:
@@ -203,9 +207,21 @@ def _perform(stage: Stage, database: DatabaseCredentials, lower: tuple[str, ...]
         return Judgement("fails", error)
     empty |= stage.fill(database)
     after = stage.snapshot(database)
+    return replace(_return(stage, database, (before, after), lower, upper, empty), obstacles=obstacles(before, after))
+
+
+def _return(
+    stage: Stage,
+    database: DatabaseCredentials,
+    moments: tuple[Snapshot, Snapshot],
+    lower: tuple[str, ...],
+    upper: tuple[str, ...],
+    empty: Mapping[str, str],
+) -> Judgement:
+    """Go back from `upper` to `lower` and up again, and judge it by the `moments` before and after the first way up."""
     if error := stage.move("downgrade", database, lower):
         return Judgement("fails", error)
-    judged = judge(before, after, stage.snapshot(database), empty)
+    judged = judge(*moments, stage.snapshot(database), empty)
     if judged.verdict == "no-op":
         return judged
     if error := stage.move("upgrade", database, upper):

@@ -224,3 +224,15 @@ def test_a_service_is_rehearsed_in_its_own_interpreter(
     with psycopg.connect(**postgres_server.credentials().connection()) as connection:
         left = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'rehearsal%'").fetchall()
     assert left == []
+
+
+def test_a_rehearsal_says_whether_the_old_release_can_live_on_the_new_schema(
+    project: Any, pending: Callable[[], Rehearsal]
+) -> None:
+    """A lossless way back is one thing, a shared schema another."""
+    project.revision("change", "users", sql("ALTER TABLE posts DROP COLUMN tags"), sql("SELECT 1"))
+
+    found = pending()
+
+    assert found.old_release_compatible is False
+    assert found.obstacles == ("TABLE posts: column tags is gone",)
