@@ -207,12 +207,16 @@ def _perform(stage: Stage, database: DatabaseCredentials, lower: tuple[str, ...]
         return Judgement("fails", error)
     empty |= stage.fill(database)
     after = stage.snapshot(database)
-    return replace(_return(stage, database, (before, after), lower, upper, empty), obstacles=obstacles(before, after))
+    return replace(
+        _return(stage, database, moments=(before, after), lower=lower, upper=upper, empty=empty),
+        obstacles=obstacles(before, after),
+    )
 
 
 def _return(
     stage: Stage,
     database: DatabaseCredentials,
+    *,
     moments: tuple[Snapshot, Snapshot],
     lower: tuple[str, ...],
     upper: tuple[str, ...],
