@@ -24,6 +24,12 @@ def promote(service: Service, branch: str, commit: str | None = None) -> UUID:
     return start(sentence.replace("_", "-"), DEPLOYMENTS[sentence], parameters)
 
 
+def roll_back(service: Service, environment: str, to: str | None, *, with_downgrade: bool) -> UUID:
+    """Start the rollback of an environment to version `to` (None: the one before) and return the id of its flow run."""
+    parameters = {"service": service.name, "environment": environment, "to": to, "with_downgrade": with_downgrade}
+    return start("rollback", "rollback", parameters)
+
+
 def start(flow: str, deployment: str, parameters: Mapping[str, Any]) -> UUID:
     """Start a run of `flow`/`deployment` and return its id."""
     with httpx.Client(base_url=_api(), timeout=30) as client:

@@ -107,6 +107,9 @@ def _go_forward(promotion_id: UUID, driver: str) -> None:
     with connect() as ledger:
         promotion = promotions.get(ledger, promotion_id)
         promotions.leave(ledger, promotion_id, driver)
+    if promotion.rollback_to is not None:
+        import_module("flows.rollback").rollback(promotion.service.name, promotion.environment_name)
+        return
     sentence = getattr(import_module("flows.promote"), SENTENCES[promotion.rule.stages])
     sentence(promotion.service.name, promotion.push.branch, promotion.push.commit)
 

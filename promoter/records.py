@@ -180,6 +180,37 @@ class Release:
 
 
 @dataclass(frozen=True)
+class SchemaDowngrade:
+    """A schema that a rollback takes down to an older release's revisions; undoing it is the upgrade."""
+
+    before: tuple[str, ...]
+    """All heads before, sorted."""
+    after: tuple[str, ...]
+    """All heads after, sorted."""
+    commit: str
+    """The commit whose scripts know both ways."""
+
+
+@dataclass(frozen=True)
+class RollbackPlan:
+    """How an environment goes back to a release that was verified in it, decided before anything moves."""
+
+    version: Version
+    """Of the release to go back to."""
+    image: Image
+    definition: str
+    """ARN of the task definition that was verified with it."""
+    leaves: str
+    """Tag of the release that runs until then."""
+    heads: tuple[str, ...]
+    """Revisions of the live schema, sorted."""
+    downgrade: SchemaDowngrade | None
+    """What happens to the schema once the older release serves; None where it stays."""
+    reason: str
+    """One sentence: why the older release can run on the live schema, or what it needs."""
+
+
+@dataclass(frozen=True)
 class StageTime:
     """How long a stage took."""
 

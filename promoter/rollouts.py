@@ -75,6 +75,15 @@ def roll_back(
         retreat.pace.rest(moved=retreat.watch.moved)
 
 
+def drain(service: EcsService, definition: str, *, timeout: float) -> None:
+    """Wait until no task of `definition` is left that is not STOPPED; raise RolloutError, transient, after `timeout` seconds."""
+    pace = Pace(timeout, SHORTEST, LONGEST)
+    while left := len(service.tasks(definition)):
+        if not pace.left:
+            raise RolloutError(f"{service}: {left} tasks of {name(definition)} are not STOPPED", transient=True)
+        pace.rest(moved=False)
+
+
 @dataclass
 class Retreat:
     """One try of the way back; whatever it forgets, the service itself still tells."""

@@ -12,8 +12,10 @@ from promoter.records import (
     Image,
     Rehearsal,
     Release,
+    RollbackPlan,
     Rollout,
     SchemaChange,
+    SchemaDowngrade,
     TaskDefinition,
     TestReport,
     Version,
@@ -29,8 +31,10 @@ MARKUP = re.compile(r"[\\`*_\[\]<>|~&#!]")
 def headline(promotion: Promotion, steps: Sequence[Step]) -> str:
     """Return `v1.0.3-test → staging`, as far as both are known."""
     version = _result(steps, Version)
-    what = version.tag if version else promotion.push.commit[:12]
-    return f"{what} → {promotion.rule.environment or promotion.push.branch}"
+    plan = _result(steps, RollbackPlan)
+    what = plan.version.tag if plan else version.tag if version else promotion.push.commit[:12]
+    back = " (rollback)" if promotion.rollback_to else ""
+    return f"{what} → {promotion.rule.environment or promotion.push.branch}{back}"
 
 
 def markdown(promotion: Promotion, steps: Sequence[Step]) -> str:
@@ -90,6 +94,16 @@ def _image(image: Image) -> str:
 def _schema_change(change: SchemaChange) -> str:
     unchanged = change.before == change.after
     return f"at {_heads(change.after)}" if unchanged else f"{_heads(change.before)} → {_heads(change.after)}"
+
+
+@describe.register
+def _schema_downgrade(change: SchemaDowngrade) -> str:
+    return f"{_heads(change.before)} → {_heads(change.after)}"
+
+
+@describe.register
+def _rollback_plan(plan: RollbackPlan) -> str:
+    return f"{plan.leaves} → {plan.version.tag}: {plan.reason}"
 
 
 @describe.register

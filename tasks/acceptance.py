@@ -96,6 +96,8 @@ def _wait_for(promotion: Promotion, driver: str, settings: Settings) -> Lease:
 def _newer(promotion: Promotion, settings: Settings) -> Promotion | None:
     """Return a promotion to the same environment whose commit comes after ours: the one that runs there, or one that waits."""
     service, environment = promotion.service.name, promotion.environment_name
+    if promotion.rollback_to is not None:
+        return None  # a person wishes the older one
     with connect(settings) as ledger:
         running = promotions.released(ledger, service, environment)
         waiting = [other for other in promotions.unended(ledger) if _same_place(other, promotion)]

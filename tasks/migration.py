@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from promoter import dependencies, git, migrations
+from promoter import dependencies, git, migrations, rollouts
 from promoter.ledger.leases import Lease, fence
 from promoter.ledger.promotions import Promotion
-from promoter.records import Image, Rehearsal, SchemaChange
+from promoter.records import Image, Rehearsal, RollbackPlan, Rollout, SchemaChange, SchemaDowngrade
 from promoter.runners import SubprocessRunner
 from promoter.settings import Settings
 from tasks import clients
@@ -27,7 +27,7 @@ def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehears
     """
     logger.info("%s: rehearsal says %s", image.tag, rehearsal.verdict)
     credentials = clients.database(promotion.service, promotion.environment)
-    with _runner(promotion) as runner:
+    with _runner(promotion, promotion.push.commit) as runner:
         intent = yield migrations.plan(runner, credentials)
         fence(lease)
         migrations.upgrade(runner, credentials, target=intent.after)
@@ -46,7 +46,7 @@ def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> 
     if proof is None or proof.verdict != "lossless" or proof.before != change.before:
         logger.warning("the schema stays at %s: %s", ", ".join(now), proof.detail if proof else "never rehearsed")
         return "kept"
-    with _runner(promotion) as runner:
+    with _runner(promotion, promotion.push.commit) as runner:
         fence(lease)
         migrations.downgrade(runner, credentials, change.before)
     ecs = service_of(promotion, lease)
@@ -54,12 +54,38 @@ def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> 
     return "undone"
 
 
+@stage()
+def downgrade(promotion: Promotion, lease: Lease, plan: RollbackPlan, rollout: Rollout) -> Acting[SchemaDowngrade]:
+    """Take the schema down to the older release's revisions, once no task of the newer one is left; `plan` has a downgrade."""
+    assert plan.downgrade is not None  # noqa: S101 - the flow asks for it only then
+    rollouts.drain(service_of(promotion, lease), rollout.before, timeout=promotion.environment.rollout_timeout)
+    credentials = clients.database(promotion.service, promotion.environment)
+    with _runner(promotion, plan.downgrade.commit) as runner:
+        intent = yield plan.downgrade
+        fence(lease)
+        migrations.downgrade(runner, credentials, intent.after)
+        return intent
+
+
+@undo.register
+def undo_downgrade(change: SchemaDowngrade, promotion: Promotion, lease: Lease) -> Undone:
+    """Bring the schema up again before the newer release serves again; that release ran on it."""
+    credentials = clients.database(promotion.service, promotion.environment)
+    migrations.end_orphans(credentials)
+    if migrations.heads(credentials, version_table=promotion.service.migrations.version_table) == change.before:
+        return "nothing"
+    with _runner(promotion, change.commit) as runner:
+        fence(lease)
+        migrations.upgrade(runner, credentials, target=change.before)
+    return "undone"
+
+
 @contextmanager
-def _runner(promotion: Promotion) -> Iterator[SubprocessRunner]:
-    """Yield the runner of the promoted commit: only its own checkout knows the way up and the way down."""
+def _runner(promotion: Promotion, commit: str) -> Iterator[SubprocessRunner]:
+    """Yield the runner of `commit`: only the checkout that has a migration knows its way up and its way down."""
     settings, service = Settings(), promotion.service
     mirror = git.mirror(promotion.push.repository, settings.cache)
-    with git.checkout(mirror, promotion.push.commit) as folder:
+    with git.checkout(mirror, commit) as folder:
         target = dependencies.environment(
             folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups
         )

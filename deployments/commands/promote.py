@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from functools import partial
+from uuid import UUID
 
 from rich.console import Console
 
@@ -37,7 +38,11 @@ def arguments(parser: ArgumentParser) -> None:
 def run(*, service: str, branch: str, commit: str | None) -> None:
     """Start the promotion and follow it to its end; every outcome but a release is an error with its own exit code."""
     found = config.find(service, Settings().services)
-    flow_run = runs.promote(found, branch, commit)
+    follow(runs.promote(found, branch, commit))
+
+
+def follow(flow_run: UUID) -> None:
+    """Show a promotion or a rollback to its end; raise the error of every outcome but a release."""
     ended = display.watch(Console(), partial(progress.read, flow_run))
     if ended.promotion is None:
         raise PromoterError(ended.crashed or "the flow run ended without a promotion")

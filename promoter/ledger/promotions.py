@@ -39,6 +39,8 @@ class Promotion:
     outcome: Outcome | None
     cause: str | None
     """Why it ended as it did."""
+    rollback_to: UUID | None = None
+    """The promotion whose release a rollback brings back; None where a push is promoted."""
 
     @property
     def rule(self) -> BranchRule:
@@ -79,7 +81,11 @@ def accept(
     ).fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING always answers
     known = connection.execute(
-        SELECT + "WHERE push = %s AND coalesce(outcome, 'released') = 'released' ORDER BY accepted_at DESC LIMIT 1",
+        SELECT
+        + """
+        WHERE push = %s AND rollback_to IS NULL AND coalesce(outcome, 'released') = 'released'
+        ORDER BY accepted_at DESC LIMIT 1
+        """,
         [row["id"]],
     ).fetchone()
     if known is None:
@@ -87,6 +93,29 @@ def accept(
     if flow_run is not None and known["ended_at"] is None:
         connection.execute("UPDATE promotions SET flow_run = %s WHERE id = %s", [flow_run, known["id"]])
     return get(connection, known["id"])
+
+
+def roll_back(
+    connection: Connection[DictRow], service: Service, target: UUID, *, flow_run: UUID | None = None
+) -> Promotion:
+    """Return the rollback to the release of the promotion `target`: the one that is under way, else a new one."""
+    wanted = get(connection, target)
+    known = connection.execute(
+        "SELECT id FROM promotions WHERE rollback_to = %s AND ended_at IS NULL ORDER BY accepted_at DESC LIMIT 1",
+        [target],
+    ).fetchone()
+    if known is not None:
+        connection.execute("UPDATE promotions SET flow_run = %s WHERE id = %s", [flow_run, known["id"]])
+        return get(connection, known["id"])
+    row = connection.execute(
+        """
+        INSERT INTO promotions (push, service, configuration, environment, flow_run, rollback_to)
+        SELECT push, service, %s, environment, %s, id FROM promotions WHERE id = %s RETURNING id
+        """,
+        [Jsonb(service.model_dump(mode="json")), flow_run, wanted.id],
+    ).fetchone()
+    assert row is not None  # noqa: S101 - INSERT … RETURNING always answers
+    return get(connection, row["id"])
 
 
 def get(connection: Connection[DictRow], promotion: UUID) -> Promotion:
@@ -194,4 +223,5 @@ def _read(row: dict[str, Any]) -> Promotion:
         ended_at=row["ended_at"],
         outcome=row["outcome"],
         cause=row["cause"],
+        rollback_to=row["rollback_to"],
     )
