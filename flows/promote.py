@@ -1,7 +1,6 @@
 """What a push to each branch does, one sentence a branch; every word is a retryable stage."""
 
 from prefect import flow
-from prefect.futures import PrefectFuture
 
 from flows.hooks import on_cancellation, on_crashed, on_failure
 from promoter.ledger.leases import Lease
@@ -48,8 +47,9 @@ def promote_test(service: str, branch: str = "test", commit: str | None = None) 
     promotion = accept(service, branch, commit)
     version = compute_version(promotion)
     name_run(promotion)
+    check_environment(promotion, version)
     rehearsal = rehearse.submit(promotion, version)
-    image = _test_and_build(promotion, version, environment=check_environment.submit(promotion, version))
+    image = _test_and_build(promotion, version)
     lease = take_environment(promotion)
     health = _deploy(promotion, lease, version, image, rehearsal.result())
     release = tag_release(promotion, lease, version, image, health)
@@ -62,8 +62,9 @@ def promote_main(service: str, branch: str = "main", commit: str | None = None) 
     promotion = accept(service, branch, commit)
     version = compute_version(promotion)
     name_run(promotion)
+    check_environment(promotion, version)
     rehearsal = rehearse.submit(promotion, version)
-    image = _test_and_build(promotion, version, environment=check_environment.submit(promotion, version))
+    image = _test_and_build(promotion, version)
     lease = take_environment(promotion)
     health = _deploy(promotion, lease, version, image, rehearsal.result())
     release = tag_release(promotion, lease, version, image, health)
@@ -71,12 +72,10 @@ def promote_main(service: str, branch: str = "main", commit: str | None = None) 
     return close(promotion, release)
 
 
-def _test_and_build(promotion: Promotion, version: Version, environment: PrefectFuture[None] | None = None) -> Image:
-    """Build while the tests run and the environment is looked at; push when all is good."""
+def _test_and_build(promotion: Promotion, version: Version) -> Image:
+    """Build while the tests run; push when both are good."""
     checks = run_checks.submit(promotion, version)
     built = build_image.submit(promotion, version)
-    if environment is not None:
-        environment.result()
     return publish_image(promotion, version, checks.result(), built.result())
 
 

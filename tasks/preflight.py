@@ -1,5 +1,8 @@
 """Looks at everything a release will touch, before anything is touched."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -22,18 +25,36 @@ def check_environment(promotion: Promotion, version: Version) -> None:
     """
     if promotion.ended_at is not None or promotion.verified_at is not None:
         return
-    service, environment = promotion.service, promotion.environment
-    migrations.heads(clients.database(service, environment), version_table=service.migrations.version_table)
-    ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
-    _check_old_image(promotion, ecs)
-    with clients.registry(service.image) as registry:
+    looks: tuple[Callable[[Promotion, Version], object], ...] = (
+        _check_database,
+        _check_old_image,
+        _check_registry,
+        _check_tag,
+        _check_health_url,
+    )
+    with ThreadPoolExecutor(len(looks)) as pool:
+        for answer in [pool.submit(look, promotion, version) for look in looks]:
+            answer.result()
+
+
+def _check_database(promotion: Promotion, _version: Version) -> None:
+    credentials = clients.database(promotion.service, promotion.environment)
+    migrations.heads(credentials, version_table=promotion.service.migrations.version_table)
+
+
+def _check_registry(promotion: Promotion, version: Version) -> None:
+    with clients.registry(promotion.service.image) as registry:
         registry.digest(version.tag)
-    _check_tag(promotion, version)
-    probe.check(environment.health_url)
 
 
-def _check_old_image(promotion: Promotion, ecs: EcsService) -> None:
+def _check_health_url(promotion: Promotion, _version: Version) -> None:
+    probe.check(promotion.environment.health_url)
+
+
+def _check_old_image(promotion: Promotion, _version: Version) -> None:
     """Refuse a release that could not be undone, since the image to go back to is gone."""
+    environment = promotion.environment
+    ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
     definition = ecs.definition(ecs.check().task_definition)
     image = task_definitions.image(definition, promotion.environment.container)
     name, _, digest = image.partition("@")

@@ -117,6 +117,9 @@ CASES = {
     "no-cluster": Case(staging(cluster="ecs-none"), RolloutError, ("ecs-none",)),
     "no-service": Case(staging(service="svc-none"), RolloutError, ("svc-none", "does not exist")),
     "inactive-service": Case(staging(service="svc-closed"), RolloutError, ("svc-closed", "INACTIVE")),
+    "service-of-codedeploy": Case(staging(service="svc-blue-green"), RolloutError, ("deployed by CODE_DEPLOY",)),
+    "service-without-tasks": Case(staging(service="svc-idle"), RolloutError, ("wants 0 tasks",)),
+    "no-way-back": Case(staging(service="svc-orphan"), ImageError, ("is gone from the registry", "no way back")),
     "no-container": Case(staging(container="nobody"), RolloutError, ("nobody", "sample-api-service")),
     "refusing-registry": Case(image, ImageError, ("refuses the credentials of 'promoter'",)),
     "redirecting-health-url": Case(health("/health"), HealthError, ("elsewhere.example",)),
@@ -134,6 +137,8 @@ def outside(running: sandbox.Sandbox, tmp_path_factory: pytest.TempPathFactory) 
     with pytest.MonkeyPatch.context() as patch:
         service = Stage.on(running, patch).service
         close_service(service)
+        for name, parts in ODD_SERVICES.items():
+            make_service(service, name, **parts)
         yield Outside(f"http://127.0.0.1:{server.server_port}", other.host, close_database(service))
     other.stop()
     server.shutdown()
@@ -156,6 +161,25 @@ def close_service(service: Service) -> None:
         cluster=environment.cluster, serviceName="svc-closed", taskDefinition=environment.family, desiredCount=0
     )
     ecs.delete_service(cluster=environment.cluster, service="svc-closed", force=True)
+
+
+ODD_SERVICES: dict[str, dict[str, Any]] = {
+    "svc-blue-green": {"deploymentController": {"type": "CODE_DEPLOY"}},
+    "svc-idle": {"desiredCount": 0},
+    "svc-orphan": {"image": f"@sha256:{'0' * 64}"},
+}
+
+
+def make_service(service: Service, name: str, *, image: str = "", **parts: Any) -> None:
+    """Make a service in the staging cluster that no release can be rolled out on, or taken back; it wants one task."""
+    ecs, environment = boto3.client("ecs"), service.environment("staging")
+    definition = ecs.describe_task_definition(taskDefinition=environment.family)["taskDefinition"]
+    container = definition["containerDefinitions"][0]
+    container = {**container, "image": container["image"].partition("@")[0] + image} if image else container
+    own = ecs.register_task_definition(family=name, containerDefinitions=[container])["taskDefinition"]
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    wanted = {"desiredCount": 1, "deploymentConfiguration": breaker, **parts}
+    ecs.create_service(cluster=environment.cluster, serviceName=name, taskDefinition=own["taskDefinitionArn"], **wanted)
 
 
 @pytest.mark.parametrize("name", CASES)
