@@ -1,56 +1,21 @@
-"""Questions to a git history, mirrors of remotes, working copies of one commit, and release tags."""
+"""Questions to a git history, and working copies of one commit."""
 
-import fcntl
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from hashlib import blake2b
 from pathlib import Path
 
 import semver
 
 from promoter import versions
-from promoter.errors import ReleaseError, RepositoryError
+from promoter.errors import RepositoryError
 from promoter.git_program import ask, failure, masked, run
 from promoter.versions import History
 
 FIRST_WALK = 64
 """Commits that the first look for the last release takes; each further look takes sixteen times as many."""
 TAGS = "refs/tags/"
-HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-NOWHERE = Path("/")
-"""Where questions to a remote are asked: the answer depends on no repository."""
-
-
-def mirror(url: str, cache: Path) -> Path:
-    """Return a bare mirror of `url`, its branches and tags as new as the remote's are now; one per URL is kept in `cache`.
-
-    Raises RepositoryError, transient where the remote does not answer.
-    """
-    source = _place(url)
-    folder = cache / "mirrors" / blake2b(source.encode(), digest_size=12).hexdigest()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.is_dir():
-            _fetch(source, folder)
-        else:
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unfinished-") as unfinished:
-                fresh = Path(unfinished, "mirror")
-                run(NOWHERE, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--", str(fresh))
-                _fetch(source, fresh)
-                fresh.rename(folder)
-    return folder
-
-
-def head(url: str, branch: str) -> str:
-    """Return the commit at the head of a remote's branch. Raises RepositoryError if there is none (transient: no answer)."""
-    reference = f"refs/heads/{branch}"
-    commit = _remote(url, reference).get(reference)
-    if commit is None:
-        raise RepositoryError(f"{masked(url)} has no branch {masked(branch)!r}", hint="Push it first.")
-    return commit
 
 
 def resolve(repository: Path, revision: str) -> str:
@@ -149,35 +114,6 @@ def commit_time(repository: Path, commit: str) -> datetime:
     return datetime.fromisoformat(run(repository, "show", "--no-patch", "--format=%cI", commit, "--"))
 
 
-def remote_tag(url: str, tag: str) -> str | None:
-    """Return the commit that `tag` names at the remote, None if it is not there. Raises RepositoryError (transient)."""
-    reference = f"refs/tags/{tag}"
-    named = _remote(url, reference, f"{reference}^{{}}")
-    return named.get(f"{reference}^{{}}") or named.get(reference)
-
-
-def push_tag(
-    repository: Path,
-    url: str,
-    tag: str,
-    commit: str,
-    message: str,
-    *,
-    name: str = "Promoter",
-    email: str = "promoter@localhost",
-) -> None:
-    """Push the annotated `tag` for `commit`; there already for the same commit is done.
-
-    Raises ReleaseError if it names another commit (nothing is moved), RepositoryError (transient) if the remote does not answer.
-    """
-    there = remote_tag(url, tag)
-    if there is None:
-        identity = {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email}
-        _push_new_tag(repository, url, tag, commit, message=message, identity=identity)
-    elif there != commit:
-        raise _other_commit(tag, masked(url), there, commit)
-
-
 @contextmanager
 def checkout(repository: Path, commit: str) -> Iterator[Path]:
     """Yield a clean working copy of one commit, without a .git, and remove it afterwards."""
@@ -188,30 +124,6 @@ def checkout(repository: Path, commit: str) -> Iterator[Path]:
         run(repository, "read-tree", resolve(repository, commit), **index)
         run(repository, "checkout-index", "--all", "--quiet", f"--prefix={files}/", **index)
         yield files
-
-
-def _push_new_tag(
-    repository: Path, url: str, tag: str, commit: str, *, message: str, identity: Mapping[str, str]
-) -> None:
-    """Push an annotated tag, without force: whoever was faster keeps the name."""
-    here = tagged(repository, tag)
-    if here is None:
-        run(
-            repository, "tag", "--annotate", "--cleanup=verbatim", f"--message={message}", "--", tag, commit, **identity
-        )
-    elif here != commit:
-        raise _other_commit(tag, str(repository), here, commit)
-    reference = f"refs/tags/{tag}"
-    answer = ask(repository, "push", "--quiet", "--", _place(url), f"{reference}:{reference}")
-    if answer.code != 0 and (there := remote_tag(url, tag)) != commit:
-        raise failure(repository, "push", answer) if there is None else _other_commit(tag, masked(url), there, commit)
-
-
-def _other_commit(tag: str, where: str, there: str, commit: str) -> ReleaseError:
-    return ReleaseError(
-        f"tag {tag} exists in {where} for commit {there}, this is {commit}",
-        hint="Tags never move. Find out who made it, and delete it if it is wrong.",
-    )
 
 
 def _last_release(repository: Path, start: str, named: Mapping[str, str], besides: str | None) -> semver.Version | None:
@@ -250,19 +162,3 @@ def _named(revision: str) -> str:
     if revision.startswith("-") or not revision.isprintable() or " " in revision or not revision:
         raise RepositoryError(f"{masked(revision)!r} is no name of a commit", hint="Name it by its hash.")
     return revision
-
-
-def _fetch(source: str, folder: Path) -> None:
-    run(folder, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", source, *HEADS_AND_TAGS)
-
-
-def _remote(url: str, *references: str) -> dict[str, str]:
-    """Return reference → object of those that a remote has."""
-    lines = run(NOWHERE, "ls-remote", "--quiet", "--", _place(url), *references).splitlines()
-    return {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
-
-
-def _place(url: str) -> str:
-    """Return a remote's URL; of a folder its full path, for git runs elsewhere."""
-    folder = Path(url)
-    return str(folder.resolve()) if "://" not in url and folder.exists() else url

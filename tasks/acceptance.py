@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from promoter import config, git
+from promoter import config, git, remotes
 from promoter.errors import LeaseError, RejectedError, SupersededError
 from promoter.ledger import leases, promotions, schema, steps
 from promoter.ledger.connection import connect
@@ -36,7 +36,7 @@ def accept(service: str, branch: str, commit: str | None) -> Promotion:
     settings = Settings()
     found = config.find(service, settings.services)
     found.rule(branch)
-    mirror = git.mirror(found.repository, settings.cache)
+    mirror = remotes.mirror(found.repository, settings.cache)
     push = Push(
         repository=found.repository,
         branch=branch,
@@ -101,7 +101,7 @@ def _newer(promotion: Promotion, settings: Settings) -> Promotion | None:
     with connect(settings) as ledger:
         running = promotions.released(ledger, service, environment)
         waiting = [other for other in promotions.unended(ledger) if _same_place(other, promotion)]
-    mirror = git.mirror(promotion.push.repository, settings.cache)
+    mirror = remotes.mirror(promotion.push.repository, settings.cache)
     ours = promotion.push.commit
     for other in filter(None, [running, *waiting]):
         if other.push.commit != ours and git.is_ancestor(mirror, ours, other.push.commit):

@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from promoter import checks, codecov, dependencies, git, migrations, postgres, rehearsal
+from promoter import checks, codecov, dependencies, git, migrations, postgres, rehearsal, remotes
 from promoter.ledger.promotions import Promotion
 from promoter.records import Rehearsal, TestReport, Version
 from promoter.settings import Settings
@@ -22,7 +22,7 @@ def run_checks(promotion: Promotion, version: Version) -> TestReport:
     Raises ChecksError with the failing tests; a failed upload is only told.
     """
     settings, service = Settings(), promotion.service
-    mirror = git.mirror(promotion.push.repository, settings.cache)
+    mirror = remotes.mirror(promotion.push.repository, settings.cache)
     with git.checkout(mirror, promotion.push.commit) as folder:
         report = checks.run_checks(folder, service, cache=settings.cache, version=version)
         return _upload(report, promotion, folder)
@@ -35,7 +35,7 @@ def rehearse(promotion: Promotion, version: Version) -> Rehearsal:
     logger.info("rehearsing the migrations of %s", version.tag)
     credentials = clients.database(service, environment)
     before = migrations.heads(credentials, version_table=service.migrations.version_table)
-    mirror = git.mirror(promotion.push.repository, settings.cache)
+    mirror = remotes.mirror(promotion.push.repository, settings.cache)
     with git.checkout(mirror, promotion.push.commit) as folder, postgres.temporary_server() as server:
         target = dependencies.environment(
             folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups

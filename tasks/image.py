@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from promoter import git, images
+from promoter import git, images, remotes
 from promoter.images import BuildPlan, Built
 from promoter.ledger import reservations
 from promoter.ledger.connection import connect
@@ -25,7 +25,7 @@ def build_image(promotion: Promotion, version: Version) -> Built | None:
     if recorded(promotion, publish_image.name) is not None or _pushed_earlier(promotion, version) is not None:
         return None
     settings = Settings()
-    mirror = git.mirror(promotion.push.repository, settings.cache)
+    mirror = remotes.mirror(promotion.push.repository, settings.cache)
     with git.checkout(mirror, promotion.push.commit) as folder:
         return _builder(promotion).build(_plan(promotion, version, folder, mirror))
 
@@ -49,7 +49,7 @@ def publish_image(promotion: Promotion, version: Version, report: TestReport, bu
 
 def _push(promotion: Promotion, version: Version, built: Built | None) -> Image:
     settings = Settings()
-    mirror = git.mirror(promotion.push.repository, settings.cache)
+    mirror = remotes.mirror(promotion.push.repository, settings.cache)
     with git.checkout(mirror, promotion.push.commit) as folder:
         plan = _plan(promotion, version, folder, mirror)
         builder = _builder(promotion)

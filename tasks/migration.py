@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from promoter import dependencies, git, migrations, rollouts
+from promoter import dependencies, git, migrations, remotes, rollouts
 from promoter.ledger.leases import Lease, fence
 from promoter.ledger.promotions import Promotion
 from promoter.records import Image, Rehearsal, RollbackPlan, Rollout, SchemaChange, SchemaDowngrade
@@ -84,7 +84,7 @@ def undo_downgrade(change: SchemaDowngrade, promotion: Promotion, lease: Lease) 
 def _runner(promotion: Promotion, commit: str) -> Iterator[SubprocessRunner]:
     """Yield the runner of `commit`: only the checkout that has a migration knows its way up and its way down."""
     settings, service = Settings(), promotion.service
-    mirror = git.mirror(promotion.push.repository, settings.cache)
+    mirror = remotes.mirror(promotion.push.repository, settings.cache)
     with git.checkout(mirror, commit) as folder:
         target = dependencies.environment(
             folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups

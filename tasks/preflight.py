@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from promoter import git, migrations, probe, task_definitions
+from promoter import migrations, probe, remotes, task_definitions
 from promoter.ecs import EcsService
 from promoter.errors import ImageError, ReleaseError
 from promoter.ledger.promotions import Promotion
@@ -79,7 +79,7 @@ def _without_tag(name: str) -> tuple[str, str]:
 
 
 def _check_tag(promotion: Promotion, version: Version) -> None:
-    tagged = git.remote_tag(promotion.push.repository, version.tag)
+    tagged = remotes.tagged(promotion.push.repository, version.tag)
     if tagged not in {None, version.commit}:
         raise ReleaseError(
             f"tag {version.tag} exists in {promotion.push.repository} for commit {tagged}, this is {version.commit}",

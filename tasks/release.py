@@ -1,6 +1,6 @@
 """Gives a verified release its permanent names: the git tag, and on main `:latest`."""
 
-from promoter import git, images
+from promoter import images, remotes
 from promoter.ledger.leases import Lease, fence
 from promoter.ledger.promotions import Promotion
 from promoter.records import HealthReport, Image, Release, Version
@@ -15,11 +15,11 @@ def tag_release(
 ) -> Acting[Release]:
     """Push the annotated git tag; there already for the same commit is done, for another is a ReleaseError."""
     settings = Settings()
-    mirror = git.mirror(promotion.push.repository, settings.cache)
+    mirror = remotes.mirror(promotion.push.repository, settings.cache)
     intent = yield Release(tag=version.tag, commit=version.commit, digest=image.digest)
     fence(lease)
     message = f"{version.tag}\n\n{image.reference}\nverified at {health.url} as {health.version}"
-    git.push_tag(
+    remotes.push_tag(
         mirror,
         promotion.push.repository,
         intent.tag,

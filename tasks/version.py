@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from promoter import git, versions
+from promoter import git, remotes, versions
 from promoter.ledger import reservations
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
@@ -16,7 +16,7 @@ def compute_version(promotion: Promotion) -> Version:
     """Reserve the version of the promoted commit: its number for ever, also after a failure."""
     settings = Settings()
     push, rule = promotion.push, promotion.service.version
-    mirror = git.mirror(push.repository, settings.cache)
+    mirror = remotes.mirror(push.repository, settings.cache)
     suffix = versions.suffix_of(push.branch, promotion.rule.suffix)
     conventional = rule.main_raises == "conventional"
     history = git.history(mirror, f"refs/heads/{rule.main}", push.commit, push.base, messages=conventional)

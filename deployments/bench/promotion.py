@@ -13,7 +13,7 @@ from deployments.bench.result import Result
 from deployments.sandbox import sandbox
 from deployments.sandbox.sample.repository import SampleRepository
 from deployments.sandbox.sample.scenarios import Scenario
-from promoter import config, dependencies, git, images, postgres, shell, task_definitions
+from promoter import config, dependencies, git, images, postgres, remotes, shell, task_definitions
 from promoter.config import Service
 from promoter.ecs import EcsService
 from promoter.errors import PromoterError
@@ -117,7 +117,7 @@ def _compare(folder: Path) -> Result:
     _promote(service, _push(repository))  # the first one fills the caches that the work by hand finds full
     promotion = _promote(service, _push(repository))
     commit = _push(repository)
-    mirror = git.mirror(service.repository, Settings().cache)
+    mirror = remotes.mirror(service.repository, Settings().cache)
     with git.checkout(mirror, commit) as checkout:
         work = Work(service, checkout, commit, mirror)
         work.test()

@@ -8,7 +8,7 @@ from deployments import runs
 from deployments.progress import Progress, read
 from deployments.sandbox.sample.repository import SampleRepository
 from deployments.sandbox.sample.scenarios import Scenario
-from promoter import git, images, summary
+from promoter import images, remotes, summary
 from promoter.config import Service
 from promoter.health import accepted_versions
 from promoter.records import Version
@@ -139,7 +139,7 @@ def look(service: Service, progress: Progress, before: "World", after: "World") 
     assert promotion is not None  # noqa: S101 - the caller saw it
     tag = version.tag if version else ""
     digest = after.digest_of(service, tag)
-    tagged = git.remote_tag(service.repository, tag) if tag else None
+    tagged = remotes.tagged(service.repository, tag) if tag else None
     seen: dict[str, Any] = {
         "outcome": promotion.outcome,
         "version": tag,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import boto3  # noqa: TID251 - the owner of the account, not a promotion
 from pydantic import SecretStr
 
-from promoter import dependencies, git, images, migrations, postgres
+from promoter import dependencies, git, images, migrations, postgres, remotes
 from promoter.config import Environment, Service
 from promoter.errors import RolloutError
 from promoter.images import BuildPlan, Login
@@ -64,7 +64,7 @@ class Account:
 
         Raises RolloutError if the first release does not come up.
         """
-        mirror = git.mirror(service.repository, self.cache)
+        mirror = remotes.mirror(service.repository, self.cache)
         commit = git.resolve(mirror, f"refs/tags/{tag}")
         with git.checkout(mirror, commit) as folder:
             image = self._build(service, mirror, commit, tag, folder)

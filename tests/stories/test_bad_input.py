@@ -16,7 +16,7 @@ import pytest
 from deployments import runs
 from deployments.sandbox import registry, sandbox
 from deployments.sandbox.sample.service import to_toml
-from promoter import git
+from promoter import remotes
 from promoter.config import DatabaseKeys, Service
 from promoter.errors import (
     HealthError,
@@ -233,6 +233,6 @@ def test_an_unknown_commit_ends_the_run_without_a_promotion(stage: Stage) -> Non
 
 def promotion_of(service: Service) -> Promotion:
     """Return a promotion of the head of `test`; the look at its environment needs no ledger."""
-    commit = git.head(service.repository, "test")
+    commit = remotes.head(service.repository, "test")
     push = Push(repository=service.repository, branch="test", commit=commit, base="v1.0.2")
     return Promotion(uuid4(), push, service, None, None, datetime.now(UTC), None, None, None, None)

@@ -6,7 +6,7 @@ import pytest
 
 from deployments.sandbox import remote
 from deployments.sandbox.sample.scenarios import Scenario
-from promoter import git
+from promoter import remotes
 from promoter.records import Image
 from tasks import clients
 from tests.stories.conftest import Stage
@@ -25,7 +25,7 @@ def test_dev_is_versioned_and_tested_and_nothing_else(stage: Stage) -> None:
     assert told.tag.endswith("-dev")
     assert stage.world() == before
     assert before.digest_of(stage.service, told.tag) is None
-    assert git.remote_tag(stage.service.repository, told.tag) is None
+    assert remotes.tagged(stage.service.repository, told.tag) is None
     assert told.state() == "Completed"
 
 
@@ -45,7 +45,7 @@ def test_test_releases_to_staging_and_leaves_production_alone(stage: Stage) -> N
     assert staging.image == f"{stage.service.image.repository}:{told.tag}@{after.digest_of(stage.service, told.tag)}"
     assert staging.heads == told.result("migrate").after != before.environments["staging"].heads
     assert image.platforms == stage.service.rule("test").platforms
-    assert git.remote_tag(stage.service.repository, told.tag) == told.promotion.push.commit
+    assert remotes.tagged(stage.service.repository, told.tag) == told.promotion.push.commit
     assert after.environments["production"] == before.environments["production"]
     assert after.latest == before.latest
     assert set(told.artifacts()) == {"markdown", "table"}
@@ -84,7 +84,7 @@ def test_cicd_builds_and_changes_no_environment(stage: Stage) -> None:
     assert told.tag.endswith("-cache")
     assert after.digest_of(stage.service, told.tag) == told.result("publish_image").digest
     assert after == before
-    assert git.remote_tag(stage.service.repository, told.tag) is None
+    assert remotes.tagged(stage.service.repository, told.tag) is None
 
 
 def platforms(stage: Stage, image: Image) -> set[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from deployments.demo.story import ERROR, World
 from deployments.sandbox.sample.scenarios import Scenario
-from promoter import git
+from promoter import remotes
 from promoter.ledger.promotions import Outcome
 from tests.stories.conftest import Stage, Told
 
@@ -53,7 +53,7 @@ def test_a_broken_release_leaves_the_old_one_up(stage: Stage, plot: Plot) -> Non
     assert settled(after, told) == settled(before, told)
     assert after.environments["staging"].healthy
     assert (schema(after) == schema(before)) is (plot.outcome != "schema_kept")
-    assert git.remote_tag(stage.service.repository, told.tag) is None
+    assert remotes.tagged(stage.service.repository, told.tag) is None
     assert (after.digest_of(stage.service, told.tag) is None) is (plot.outcome == "rejected")
     assert told.state() == STATES[plot.outcome]
     assert plot.outcome in told.artifacts()["markdown"]
