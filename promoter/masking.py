@@ -17,6 +17,8 @@ def mask(text: str, secrets: Sequence[str]) -> str:
     pydantic and pytest shorten long values in the middle and leave both ends: `{'KEY': '14TTlkvUb...SXNLEHeQ'}`.
     """
     known = sorted(filter(None, secrets), key=len, reverse=True)
+    if not known:
+        return text
     for secret in known:
         text = text.replace(secret, MASK)
     parts = ELLIPSIS.split(text)
