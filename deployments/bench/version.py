@@ -13,7 +13,7 @@ from promoter import shell
 COMMITS = 100_000
 TAGS = 10_000
 AHEAD = 50
-"""Commits of the branch since main; the last of the tags is as far behind main's head."""
+"""Commits of the branch since main. Main has as many since the last of its tags, or more: with the numbers above 10,000."""
 RUNS = 15
 LIMIT = 2.0
 CLEAN = ("--match=v[0-9]*.[0-9]*.[0-9]*", "--exclude=*[!0-9.v]*")
