@@ -1,14 +1,13 @@
-"""The only import of GitPython: runs one git command in a repository, executes nothing of it, shows no password."""
+"""Runs one git command in a repository: executes nothing of it, hears nothing meant for another one, shows no password."""
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from git import Git, GitCommandNotFound
-
-from promoter.errors import RepositoryError
+from promoter import shell
+from promoter.errors import CommandError, RepositoryError
 from promoter.text import printable
 
 SAFE = {
@@ -20,6 +19,8 @@ SAFE = {
     "http.lowSpeedTime": "30",
 }
 """Nothing of a repository is executed, nothing stays behind in the background, a silent remote is given up (bytes/s, seconds)."""
+PLAIN = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "LANGUAGE": "C"}
+"""Git asks nobody, and speaks English."""
 KEPT = re.compile(r"GIT_(SSH|SSL|PROXY|ASKPASS|EXEC_PATH|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|HTTP|PYTHON)")
 """Variables of git that say how to reach a remote. The others name places, and ours are arguments."""
 LOGIN = re.compile(r"(?<=://)[^\s/@]+(?=@)")
@@ -59,33 +60,30 @@ class Answer:
 def run(repository: Path, *arguments: str, **variables: str) -> str:
     """Return what `git ARGUMENTS` says in `repository`; `variables` are added to its environment.
 
-    Raises RepositoryError if it ends with another code than 0, transient where a remote did not answer.
+    Raises RepositoryError if it ends with another code than 0.
     """
-    answer = ask(repository, *arguments, **variables)
-    if answer.code != 0:
-        raise failure(repository, arguments[0], answer)
-    return answer.stdout
+    return said(repository, arguments[0], ask(repository, *arguments, **variables))
 
 
 def ask(repository: Path, *arguments: str, **variables: str) -> Answer:
     """Run `git ARGUMENTS` and return its answer, whatever its exit code; raise RepositoryError if it cannot start."""
-    if not repository.is_dir():
-        raise RepositoryError(f"{repository} is no git repository: no such folder", hint="Name the folder of a clone.")
-    environment = {**_settings(repository), **variables}
+    added = environment(repository, variables)
     try:
-        code, stdout, stderr = Git(repository).execute(
-            [*_forgetting(os.environ.keys() - environment), "git", *arguments],
-            env=environment,
-            with_extended_output=True,
-            with_exceptions=False,
-        )
-    except GitCommandNotFound as error:
-        raise RepositoryError("git is not installed", hint="Install git 2.32 or newer.") from error
-    return Answer(code, stdout, stderr)
+        output = shell.run(["git", *arguments], cwd=repository, env=added, check=False)
+    except CommandError as error:
+        raise missing() from error
+    return Answer(output.code, output.stdout.removesuffix("\n"), output.stderr.removesuffix("\n"))
+
+
+def said(repository: Path, command: str, answer: Answer) -> str:
+    """Return the stdout of `answer`; raise the RepositoryError that it stands for if its code is not 0."""
+    if answer.code != 0:
+        raise failure(repository, command, answer)
+    return answer.stdout
 
 
 def failure(repository: Path, command: str, answer: Answer) -> RepositoryError:
-    """Return the error that `answer` stands for."""
+    """Return the error that `answer` stands for, transient where a remote did not answer."""
     told = masked(answer.stderr)
     for sign, (wrong, hint) in KNOWN.items():
         if sign in told:
@@ -96,28 +94,35 @@ def failure(repository: Path, command: str, answer: Answer) -> RepositoryError:
     )
 
 
+def missing() -> RepositoryError:
+    """Return the error of a git that cannot be started."""
+    return RepositoryError("git is not installed", hint="Install git 2.32 or newer.")
+
+
 def masked(text: str) -> str:
     """Return `text` fit to show: one line, and `***` for the user and password of a URL; a token may be either."""
     return printable(LOGIN.sub("***", text), 600)
 
 
-def _settings(repository: Path) -> dict[str, str]:
-    """Return the variables that make git safe, and keep it from taking a folder around `repository` for it."""
-    numbered = enumerate(SAFE.items())
+def environment(repository: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what to add to this process's environment to run git in `repository`; a value of "" removes the name.
+
+    It makes git safe, keeps it from taking a folder around `repository` for it, and removes the caller's own GIT_ variables: inside a
+    hook they name another repository. `variables` are added. Raises RepositoryError if there is no such folder.
+    """
+    if not repository.is_dir():
+        raise RepositoryError(f"{repository} is no git repository: no such folder", hint="Name the folder of a clone.")
+    foreign = (name for name in os.environ if name.startswith("GIT_") and not KEPT.match(name))
     settings = {
         f"GIT_CONFIG_{kind}_{n}": text
-        for n, pair in numbered
+        for n, pair in enumerate(SAFE.items())
         for kind, text in zip(("KEY", "VALUE"), pair, strict=True)
     }
     return {
+        **dict.fromkeys(foreign, ""),
+        **PLAIN,
         **settings,
         "GIT_CONFIG_COUNT": str(len(SAFE)),
-        "GIT_TERMINAL_PROMPT": "0",
         "GIT_CEILING_DIRECTORIES": str(repository.resolve().parent),
+        **variables,
     }
-
-
-def _forgetting(names: Iterable[str]) -> Collection[str]:
-    """Return the command before git that drops the caller's own GIT_ variables: inside a hook they name another repository."""
-    foreign = [name for name in names if name.startswith("GIT_") and not KEPT.match(name)]
-    return ["env", *(f"--unset={name}" for name in foreign)] if foreign else []

@@ -1,4 +1,4 @@
-"""Remotes: mirrors of them, the heads of their branches, and their release tags."""
+"""Remotes: mirrors of them, the heads of their branches, and their release tags; the only import of GitPython."""
 
 import fcntl
 import tempfile
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 
+from git import Git, GitCommandNotFound
+
 from promoter import git
 from promoter.errors import ReleaseError, RepositoryError
-from promoter.git_program import ask, failure, masked, run
+from promoter.git_program import Answer, environment, failure, masked, missing, said
 
 HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 NOWHERE = Path("/")
@@ -30,7 +32,7 @@ def mirror(url: str, cache: Path) -> Path:
         else:
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unfinished-") as unfinished:
                 fresh = Path(unfinished, "mirror")
-                run(NOWHERE, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--", str(fresh))
+                _run(NOWHERE, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--", str(fresh))
                 _fetch(source, fresh)
                 fresh.rename(folder)
     return folder
@@ -80,13 +82,13 @@ def _push_new_tag(
     """Push an annotated tag, without force: whoever was faster keeps the name."""
     here = git.tagged(repository, tag)
     if here is None:
-        run(
+        _run(
             repository, "tag", "--annotate", "--cleanup=verbatim", f"--message={message}", "--", tag, commit, **identity
         )
     elif here != commit:
         raise _other_commit(tag, str(repository), here, commit)
     reference = f"refs/tags/{tag}"
-    answer = ask(repository, "push", "--quiet", "--", _place(url), f"{reference}:{reference}")
+    answer = _ask(repository, "push", "--quiet", "--", _place(url), f"{reference}:{reference}")
     if answer.code != 0 and (there := tagged(url, tag)) != commit:
         raise failure(repository, "push", answer) if there is None else _other_commit(tag, masked(url), there, commit)
 
@@ -99,12 +101,12 @@ def _other_commit(tag: str, where: str, there: str, commit: str) -> ReleaseError
 
 
 def _fetch(source: str, folder: Path) -> None:
-    run(folder, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", source, *HEADS_AND_TAGS)
+    _run(folder, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", source, *HEADS_AND_TAGS)
 
 
 def _remote(url: str, *references: str) -> dict[str, str]:
     """Return reference → object of those that a remote has."""
-    lines = run(NOWHERE, "ls-remote", "--quiet", "--", _place(url), *references).splitlines()
+    lines = _run(NOWHERE, "ls-remote", "--quiet", "--", _place(url), *references).splitlines()
     return {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
 
 
@@ -112,3 +114,23 @@ def _place(url: str) -> str:
     """Return a remote's URL; of a folder its full path, for git runs elsewhere."""
     folder = Path(url)
     return str(folder.resolve()) if "://" not in url and folder.exists() else url
+
+
+def _run(repository: Path, *arguments: str, **variables: str) -> str:
+    return said(repository, arguments[0], _ask(repository, *arguments, **variables))
+
+
+def _ask(repository: Path, *arguments: str, **variables: str) -> Answer:
+    """Run `git ARGUMENTS` by GitPython and return its answer, whatever its exit code."""
+    added = environment(repository, variables)
+    forgotten = [f"--unset={name}" for name, value in added.items() if value == ""]
+    try:
+        code, stdout, stderr = Git(repository).execute(
+            [*(["env", *forgotten] if forgotten else []), "git", *arguments],
+            env=added,
+            with_extended_output=True,
+            with_exceptions=False,
+        )
+    except GitCommandNotFound as error:
+        raise missing() from error
+    return Answer(code, stdout, stderr)

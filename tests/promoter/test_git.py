@@ -140,6 +140,19 @@ def test_a_folder_that_is_not_there_is_no_repository(tmp_path: Path) -> None:
         git.resolve(tmp_path / "nowhere", "HEAD")
 
 
+def test_a_new_repository_has_no_references(repository: Any) -> None:
+    """Which is no error."""
+    assert git.references(repository.path) == {}
+
+
+def test_without_git_nothing_can_be_asked(repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RepositoryError, match="git is not installed"):
+        git.resolve(repository.path, "HEAD")
+
+
 def test_a_commit_is_named_in_full(repository: Any) -> None:
     """By its head, its beginning, its tag and its branch; also with a detached head."""
     commit = repository.commit()

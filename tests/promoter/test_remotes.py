@@ -1,5 +1,6 @@
 """Mirrors of real remotes, their heads and release tags."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,23 @@ def test_a_remote_that_does_not_answer_may_answer_later() -> None:
 
     assert raised.value.transient
     assert "secret" not in str(raised.value)
+
+
+def test_the_callers_own_git_variables_are_forgotten(
+    repository: Any, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside a hook they name the hook's repository."""
+    commit = git.resolve(repository.path, MAIN)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+
+    assert git.references(remotes.mirror(remote, tmp_path / "cache")) == {MAIN: commit}
+
+
+def test_without_git_no_remote_answers(remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so, and not that the remote is at fault."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RepositoryError, match="git is not installed"):
+        remotes.head(remote, "main")
