@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +10,9 @@ import semver
 
 from promoter import versions
 from promoter.errors import RepositoryError
-from promoter.git_program import ask, failure, masked, run
+from promoter.git_program import ask, failure, lines, masked, run
 from promoter.versions import History
 
-FIRST_WALK = 64
-"""Commits that the first look for the last release takes; each further look takes sixteen times as many."""
 TAGS = "refs/tags/"
 
 
@@ -37,12 +35,12 @@ def resolve(repository: Path, revision: str) -> str:
 
 def references(repository: Path) -> dict[str, str]:
     """Return reference (`refs/heads/main`) → commit of all there are, in one pass; git opens no object for a packed tag."""
-    answer = ask(repository, "show-ref", "--dereference")
-    if answer.code != 0 and answer.stderr:
-        raise failure(repository, "show-ref", answer)
-    # An annotated tag is there twice, last (`^{}`) with its commit.
-    words = answer.stdout.replace("^{}", "").split()
-    return dict(zip(words[1::2], words[::2], strict=True))
+    found: dict[str, str] = {}
+    for line in lines(repository, "show-ref", "--dereference", nothing=1):
+        commit, _, name = line.partition(" ")
+        # An annotated tag is there twice, last (`^{}`) with its commit.
+        found[name.removesuffix("^{}")] = commit
+    return found
 
 
 def tags(found: Mapping[str, str]) -> dict[str, str]:
@@ -127,16 +125,13 @@ def checkout(repository: Path, commit: str) -> Iterator[Path]:
 
 
 def _last_release(repository: Path, start: str, named: Mapping[str, str], besides: str | None) -> semver.Version | None:
-    """Walk back from `start` in growing steps until no longer walk could find another last release."""
-    longest = FIRST_WALK
-    while True:
-        lines = run(repository, "rev-list", "--parents", f"--max-count={longest}", start, "--").splitlines()
-        walk = [line.split(" ") for line in lines]
-        met = {commit for commit, *_ in walk} - {besides}
-        found, settled = versions.last_release(walk, [(commit, tag) for tag, commit in named.items() if commit in met])
-        if settled or len(walk) < longest:
-            return found
-        longest *= 16
+    """Walk back from `start` until nothing that comes later could be the last release."""
+    releases: dict[str, list[str]] = {}
+    for tag, commit in named.items():
+        if commit != besides:
+            releases.setdefault(commit, []).append(tag)
+    with closing(lines(repository, "rev-list", "--parents", start, "--")) as walk:
+        return versions.last_release(map(str.split, walk), releases)
 
 
 def _main(repository: Path, main: str) -> str:

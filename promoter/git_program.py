@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,8 @@ SAFE = {
     "http.lowSpeedTime": "30",
 }
 """Nothing of a repository is executed, nothing stays behind in the background, a silent remote is given up (bytes/s, seconds)."""
-PLAIN = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "LANGUAGE": "C"}
-"""Git asks nobody, and speaks English."""
+PLAIN = {"GIT_TERMINAL_PROMPT": "0", "GIT_FLUSH": "0", "LC_ALL": "C", "LANGUAGE": "C"}
+"""Git asks nobody, speaks English, and what it says comes in whole blocks even where somebody listens."""
 KEPT = re.compile(r"GIT_(SSH|SSL|PROXY|ASKPASS|EXEC_PATH|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|HTTP|PYTHON)")
 """Variables of git that say how to reach a remote. The others name places, and ours are arguments."""
 LOGIN = re.compile(r"(?<=://)[^\s/@]+(?=@)")
@@ -73,6 +73,20 @@ def ask(repository: Path, *arguments: str, **variables: str) -> Answer:
     except CommandError as error:
         raise missing() from error
     return Answer(output.code, output.stdout.removesuffix("\n"), output.stderr.removesuffix("\n"))
+
+
+def lines(repository: Path, *arguments: str, nothing: int = 0) -> Generator[str, None, None]:
+    """Yield the lines of what `git ARGUMENTS` says, while it says them; whoever has heard enough closes it, and git ends.
+
+    `nothing` is the code with which git, without a word, finds nothing. Raises RepositoryError for any other than this and 0.
+    """
+    added = environment(repository, {})
+    try:
+        output = yield from shell.lines(["git", *arguments], cwd=repository, env=added)
+    except CommandError as error:
+        raise missing() from error
+    if output.code != 0 and (output.code != nothing or output.stderr):
+        raise failure(repository, arguments[0], Answer(output.code, "", output.stderr))
 
 
 def said(repository: Path, command: str, answer: Answer) -> str:

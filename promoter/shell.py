@@ -4,11 +4,13 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from promoter.errors import CommandError
 from promoter.masking import mask
@@ -53,23 +55,16 @@ def run(
     """
     command = [str(part) for part in argv]
     started = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=_environment(env),
-            stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            user=user,
-            group=group,
-            extra_groups=None if user is None else [],
-        )
-    except OSError as error:
-        raise CommandError(f"`{_shown(command, secrets)}` cannot be started: {error}") from error
+    process = _start(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        user=user,
+        group=group,
+        secrets=secrets,
+    )
     try:
         stdout, stderr = process.communicate(input_text, timeout)
     except subprocess.TimeoutExpired as error:
@@ -90,6 +85,30 @@ def run(
     return output
 
 
+def lines(
+    argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Generator[str, None, Output]:
+    """Yield the lines of stdout while `argv` runs, and at its end return its Output without them, whatever its exit code.
+
+    Whoever has read enough closes it, which kills the whole process group. `env` is as in `run`.
+
+    Raises CommandError if the program is missing.
+    """
+    command = [str(part) for part in argv]
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+", errors="replace") as stderr:
+        process = _start(command, cwd=cwd, env=env, stderr=stderr)
+        try:
+            for line in process.stdout or ():
+                yield line.removesuffix("\n")
+            process.communicate()
+        except BaseException:
+            _kill_group(process)
+            raise
+        stderr.seek(0)
+        return Output(tuple(command), process.returncode, "", stderr.read(), time.monotonic() - started)
+
+
 def failure(output: Output) -> str:
     """Return `output` as a person reads it: command, exit code, last lines of both streams."""
     parts = [f"`{shlex.join(output.argv)}` ended with exit code {output.code}"]
@@ -98,6 +117,36 @@ def failure(output: Output) -> str:
         if lines:
             parts.append(f"{name}:\n" + "\n".join(f"    {line}" for line in lines[-KEPT_LINES:]))
     return "\n".join(parts)
+
+
+def _start(
+    command: Sequence[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: int = subprocess.DEVNULL,
+    stderr: int | IO[str],
+    user: int | None = None,
+    group: int | None = None,
+    secrets: Sequence[str] = (),
+) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=_environment(env),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
+        )
+    except OSError as error:
+        raise CommandError(f"`{_shown(command, secrets)}` cannot be started: {error}") from error
 
 
 def _shown(command: Sequence[str], secrets: Sequence[str]) -> str:

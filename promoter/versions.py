@@ -63,22 +63,18 @@ def suffix_of(branch: str, suffix: str | None) -> str:
     return f"n{legal}" if legal.isdigit() and legal.startswith("0") and legal != "0" else legal
 
 
-def last_release(walk: Iterable[Sequence[str]], tags: Iterable[tuple[str, str]]) -> tuple[semver.Version | None, bool]:
-    """Return the last release that a walk of history meets, and whether a longer walk could find no other.
+def last_release(walk: Iterable[Sequence[str]], tags: Mapping[str, Iterable[str]]) -> semver.Version | None:
+    """Return the last release that a walk of history meets, None if it meets none; follow it no further than this takes.
 
-    `walk` is each commit followed by its parents, newest first; `tags` are pairs of commit and tag. Where two lines of history each
+    `walk` is each commit followed by its parents, newest first; `tags` are those of each commit. Where two lines of history each
     end in a release, the higher one is the last.
     """
-    releases: dict[str, semver.Version] = {}
-    for commit, tag in tags:
-        if version := parse(tag):
-            releases[commit] = max(version, releases.get(commit, version))
     found: semver.Version | None = None
     hidden: set[str] = set()
     ahead: set[str] = set()
     for commit, *parents in walk:
         ahead.discard(commit)
-        release = None if commit in hidden else releases.get(commit)
+        release = None if commit in hidden else _highest(tags.get(commit, ()))
         if release is not None:
             found = release if found is None else max(found, release)
         if release is not None or commit in hidden:
@@ -87,8 +83,8 @@ def last_release(walk: Iterable[Sequence[str]], tags: Iterable[tuple[str, str]])
         else:
             ahead.update(parent for parent in parents if parent not in hidden)
         if found is not None and not ahead:
-            return found, True
-    return found, not ahead
+            break
+    return found
 
 
 def number(
@@ -124,6 +120,10 @@ def choose(candidate: Version, taken: Mapping[str, str]) -> Version:
     tag = _tag(free, suffix)
     skipped = "" if tag == candidate.tag else f"; {candidate.tag} names another commit"
     return replace(candidate, tag=tag, version=tag[1:], reason=candidate.reason + skipped)
+
+
+def _highest(tags: Iterable[str]) -> semver.Version | None:
+    return max(filter(None, map(parse, tags)), default=None)
 
 
 def _base(tag: str) -> semver.Version:

@@ -41,14 +41,21 @@ def test_the_base_is_found_however_tags_are_kept(repository: Any, *, annotated: 
     assert git.base_tag(repository.path, MAIN) == "v1.10.0"
 
 
-def test_the_base_is_found_behind_many_commits(repository: Any) -> None:
-    """The walk grows until nothing else can come."""
+def test_history_behind_the_base_is_not_read(repository: Any) -> None:
+    """What is lost there is not missed; where it is needed, that is an error."""
+    lost = repository.commit()
+    repository.commit()
     repository.commit()
     repository.tag("v1.0.0")
-    for n in range(git.FIRST_WALK + 5):
+    for n in range(70):
         repository.commit(f"fix: {n}")
+    (repository.path / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
 
     assert git.base_tag(repository.path, MAIN) == "v1.0.0"
+    repository.git("tag", "nightly")
+    repository.git("tag", "--delete", "v1.0.0")
+    with pytest.raises(RepositoryError, match="`git rev-list` failed"):
+        git.base_tag(repository.path, MAIN)
 
 
 def test_without_a_clean_tag_there_is_no_base(repository: Any) -> None:
@@ -146,11 +153,12 @@ def test_a_new_repository_has_no_references(repository: Any) -> None:
 
 
 def test_without_git_nothing_can_be_asked(repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says so."""
+    """Whether an answer is wanted at once or line by line."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(RepositoryError, match="git is not installed"):
-        git.resolve(repository.path, "HEAD")
+    for question in (git.references, lambda path: git.resolve(path, "HEAD")):
+        with pytest.raises(RepositoryError, match="git is not installed"):
+            question(repository.path)
 
 
 def test_a_commit_is_named_in_full(repository: Any) -> None:

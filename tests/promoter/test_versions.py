@@ -176,33 +176,29 @@ def test_the_last_release_is_the_nearest_on_a_line() -> None:
     """Older ones behind it don't count, whatever their number."""
     walk = [["c", "b"], ["b", "a"], ["a"]]
 
-    assert versions.last_release(walk, [("b", "v1.0.0"), ("a", "v9.0.0")]) == (semver.Version(1, 0, 0), True)
+    assert versions.last_release(walk, {"b": ["v1.0.0"], "a": ["v9.0.0"]}) == semver.Version(1, 0, 0)
 
 
 def test_where_two_lines_meet_the_higher_release_is_the_last() -> None:
     """A hotfix of an old release that is merged back does not turn the numbers back."""
     walk = [["merge", "b", "x"], ["x", "a"], ["b", "a"], ["a"]]
 
-    found = versions.last_release(walk, [("x", "v1.3.1"), ("b", "v1.4.0"), ("a", "v1.3.0")])
+    found = versions.last_release(walk, {"x": ["v1.3.1"], "b": ["v1.4.0"], "a": ["v1.3.0"]})
 
-    assert found == (semver.Version(1, 4, 0), True)
+    assert found == semver.Version(1, 4, 0)
 
 
-def test_a_walk_that_is_too_short_says_so() -> None:
-    """A line that leaves the walk open may still end in a higher release."""
-    walk = [["merge", "b", "x"], ["b", "a"]]
+def test_history_is_walked_no_further_than_the_last_release() -> None:
+    """A line that is still open may end in a higher one; behind it nothing counts."""
+    walk = iter([["merge", "b", "x"], ["b", "a"], ["x", "a"], ["a"]])
 
-    assert versions.last_release(walk, [("b", "v1.4.0")]) == (semver.Version(1, 4, 0), False)
+    assert versions.last_release(walk, {"b": ["v1.4.0"], "x": ["v1.5.0"]}) == semver.Version(1, 5, 0)
+    assert list(walk) == [["a"]]
 
 
 def test_of_two_tags_on_a_commit_the_higher_one_counts() -> None:
     """Compared as versions, not as text."""
-    walk = [["a"]]
-
-    assert versions.last_release(walk, [("a", "v1.10.0"), ("a", "v1.9.0"), ("a", "v2.0")]) == (
-        semver.Version(1, 10, 0),
-        True,
-    )
+    assert versions.last_release([["a"]], {"a": ["v1.10.0", "v1.9.0", "v2.0"]}) == semver.Version(1, 10, 0)
 
 
 @given(base=clean, counted=st.integers(0, 10_000), branch=branches)
