@@ -18,6 +18,7 @@ from promoter.ledger.promotions import Outcome, Promotion
 from promoter.ledger.steps import Step
 from promoter.recovery import Action, decide, way_back, why_kept
 from promoter.settings import Settings
+from tasks import migration, rollout  # noqa: F401 - each registers the inverse of its stage
 from tasks.stage import Undone, undo
 
 logger = logging.getLogger(__name__)

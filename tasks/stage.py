@@ -122,7 +122,12 @@ def recorded(promotion: Promotion, stage: str) -> Any:  # noqa: ANN401 - the rec
 
 @singledispatch
 def undo(record: object, promotion: Promotion, lease: Lease) -> Undone:
-    """Take back what `record` says was done or intended; each stage registers its own inverse below itself."""
+    """Take back what `record` says was done or intended; each stage registers its own inverse below itself.
+
+    Raises TypeError for a change without an inverse: never is one taken for undone because a module was not imported.
+    """
+    if hasattr(record, "before"):
+        raise TypeError(f"nobody knows the inverse of a {type(record).__name__}")
     logger.debug("%s of %s/%s leaves nothing to take back", type(record).__name__, promotion.id, lease.environment)
     return "nothing"
 
