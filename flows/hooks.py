@@ -8,26 +8,15 @@ import logging
 from typing import Any
 
 from prefect import Flow
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 
 from flows.recover import bring_to_an_end
 from promoter.errors import PromoterError
 from promoter.ledger import promotions
 from promoter.ledger.connection import connect
-from tasks.report import publish_report
+from tasks.report import tell
 
 logger = logging.getLogger(__name__)
-
-STATE_NAMES = {
-    "released": "Released",
-    "rolled_back": "RolledBack",
-    "schema_kept": "SchemaKept",
-    "frozen": "Frozen",
-    "superseded": "Superseded",
-    "rejected": "Rejected",
-}
-"""The name of the flow run's final state, by the promotion's outcome."""
 
 
 def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -52,17 +41,11 @@ def _recover(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
         logger.info("%s %s ended as %s before it had a promotion", flow.name, flow_run.name, state.name)
         return
     ended = bring_to_an_end(promotion.id, driver=str(flow_run.id), cause=_cause(state), forward=False)
-    publish_report(promotion.id)
     if ended.outcome is not None:
-        _name_state(flow_run, state, STATE_NAMES[ended.outcome], ended.cause or "")
+        tell(ended, flow_run.id)
 
 
 def _cause(state: State[Any]) -> str:
     """Return the error of a failed run in its own words, without Prefect's around them."""
     error = getattr(state.data, "result", state.data)
     return str(error) if isinstance(error, PromoterError) else state.message or str(state.name)
-
-
-def _name_state(flow_run: FlowRun, state: State[Any], name: str, message: str) -> None:
-    with get_client(sync_client=True) as client:
-        client.set_flow_run_state(flow_run.id, State(type=state.type, name=name, message=message), force=True)

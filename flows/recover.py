@@ -1,16 +1,17 @@
-"""Brings one interrupted promotion to its end; idempotent, and harmless when two do it at once."""
+"""Brings interrupted promotions to their end; idempotent, and harmless when two do it at once."""
 
 import logging
 import os
 import socket
 import time
+from contextlib import suppress
 from importlib import import_module
 from uuid import UUID
 
 from prefect import flow
 
 from promoter.config import SENTENCES
-from promoter.errors import LeaseError, PromoterError
+from promoter.errors import LeaseError, LedgerError, PromoterError
 from promoter.ledger import leases, promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
@@ -19,12 +20,15 @@ from promoter.ledger.steps import Step
 from promoter.recovery import Action, decide, way_back, why_kept
 from promoter.settings import Settings
 from tasks import migration, rollout  # noqa: F401 - each registers the inverse of its stage
+from tasks.report import UNTOLD, tell
 from tasks.stage import Undone, undo
 
 logger = logging.getLogger(__name__)
 
 TRIES = 5
 """How often one undo is tried against transient errors before the next `recover` takes it up again."""
+TOLD_AGAIN = 900.0
+"""For how long after its end a promotion is told to Prefect again if that does not say so, in seconds."""
 
 
 @flow
@@ -34,11 +38,16 @@ def recover() -> list[UUID]:
 
 
 def recover_all() -> list[Promotion]:
-    """Bring every promotion that nobody drives any more to its end; return all that were under way, as they are then."""
+    """Bring every promotion that nobody drives any more to its end, and return them as they are then.
+
+    What is in the way of one is logged and keeps no other waiting: the next time takes it up again. The ledger and the outside
+    world are enough for the way back; a Prefect server that cannot be told how it ended is told later.
+    """
     with connect() as ledger:
-        waiting = promotions.unended(ledger)
-    driver = f"recover on {socket.gethostname()}, process {os.getpid()}"
-    return [bring_to_an_end(promotion.id, driver=driver, cause="its driver vanished") for promotion in waiting]
+        found = promotions.abandoned(ledger)
+    recovered = [_recover(promotion) for promotion in found]
+    _tell_again()
+    return recovered
 
 
 def bring_to_an_end(promotion_id: UUID, *, driver: str, cause: str, forward: bool = True) -> Promotion:
@@ -55,8 +64,52 @@ def bring_to_an_end(promotion_id: UUID, *, driver: str, cause: str, forward: boo
             _go_forward(promotion_id, driver)
     except LeaseError as error:
         logger.info("%s", error)
+    finally:
+        _leave(promotion_id, driver)
     with connect(settings) as ledger:
         return promotions.get(ledger, promotion_id)
+
+
+def _recover(promotion: Promotion) -> Promotion:
+    driver = f"recover on {socket.gethostname()}, process {os.getpid()}"
+    try:
+        ended = bring_to_an_end(promotion.id, driver=driver, cause="its driver vanished")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others are not to wait for it
+        logger.warning("promotion %s is not yet at its end: %s: %s", promotion.id, type(error).__name__, error)
+        return promotion
+    if ended.ended_at is not None and promotion.flow_run is not None:
+        _tell(ended, promotion.flow_run)
+    return ended
+
+
+def _tell(promotion: Promotion, flow_run: UUID) -> None:
+    """Tell Prefect how a promotion ended; the way back needs no Prefect, so it is not held up where that is down."""
+    try:
+        tell(promotion, flow_run)
+    except UNTOLD as error:
+        logger.warning(
+            "promotion %s is %s, but Prefect is not told so yet: %s", promotion.id, promotion.outcome, repr(error)
+        )
+
+
+def _tell_again() -> None:
+    """Tell Prefect what it does not know: it was down, or the process died after the end and before it could say so.
+
+    Somebody who lives is given the time of a lease to say it first.
+    """
+    settings = Settings()
+    with connect(settings) as ledger:
+        ended = promotions.ended(ledger, longest=TOLD_AGAIN, shortest=settings.lease_seconds)
+    for promotion in ended:
+        if promotion.flow_run is not None:
+            with suppress(*UNTOLD):
+                tell(promotion, promotion.flow_run)
+
+
+def _leave(promotion_id: UUID, driver: str) -> None:
+    """Let another driver take over at once; a ledger that does not answer learns it by the silence."""
+    with suppress(LedgerError), connect() as ledger:
+        promotions.leave(ledger, promotion_id, driver)
 
 
 def _act(promotion_id: UUID, driver: str, cause: str) -> Action:
@@ -105,9 +158,9 @@ def _undo(promotion: Promotion, lease: Lease, step: Step) -> Undone:
 
 
 def _go_forward(promotion_id: UUID, driver: str) -> None:
+    _leave(promotion_id, driver)
     with connect() as ledger:
         promotion = promotions.get(ledger, promotion_id)
-        promotions.leave(ledger, promotion_id, driver)
     if promotion.rollback_to is not None:
         import_module("flows.rollback").rollback(promotion.service.name, promotion.environment_name)
         return

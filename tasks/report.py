@@ -1,14 +1,17 @@
-"""Ends a promotion and tells its story in Prefect: a name for the run, a markdown artifact and a table."""
+"""Ends a promotion and tells its story in Prefect: a name for the run and for its final state, a markdown artifact and a table."""
 
 import json
 import re
 from typing import TypeVar
 from uuid import UUID
 
+import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import PrefectException
 
 from promoter import summary
 from promoter.ledger import promotions, steps
@@ -16,6 +19,18 @@ from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
 
 R = TypeVar("R")
+
+STATE_NAMES = {
+    "released": "Released",
+    "rolled_back": "RolledBack",
+    "schema_kept": "SchemaKept",
+    "frozen": "Frozen",
+    "superseded": "Superseded",
+    "rejected": "Rejected",
+}
+"""The name of the flow run's final state, by the promotion's outcome."""
+UNTOLD = (httpx.HTTPError, PrefectException)
+"""What is raised where Prefect cannot be told something: it does not answer, or does not know the flow run."""
 
 
 @task(cache_policy=NO_CACHE)
@@ -59,6 +74,31 @@ def publish_report(promotion_id: UUID) -> None:
     with get_client(sync_client=True) as client:
         client.create_artifact(story)
         client.create_artifact(stages)
+
+
+def tell(promotion: Promotion, flow_run: UUID) -> None:
+    """Publish the report of an ended promotion, and let its flow run end as it did, also where its process is long dead.
+
+    Raises one of UNTOLD if the server does not take it; the ledger knows how the promotion ended, so nothing is lost.
+    """
+    with get_client(sync_client=True) as client:
+        now = client.read_flow_run(flow_run).state
+        if now is not None and now.is_final() and now.name in {"Completed", STATE_NAMES[promotion.outcome or ""]}:
+            return
+        publish_report(promotion.id)
+        client.set_flow_run_state(flow_run, final_state(promotion, now), force=True)
+
+
+def final_state(promotion: Promotion, now: State | None) -> State:
+    """Return the state in which a flow run of an ended promotion ends, given the one it is in; nobody drives it any more."""
+    outcome = promotion.outcome or ""
+    before = StateType.CRASHED if now is None else now.type
+    kind = StateType.CANCELLED if before is StateType.CANCELLING else before
+    if outcome == "released":
+        kind = StateType.COMPLETED
+    elif kind not in {StateType.FAILED, StateType.CANCELLED}:
+        kind = StateType.CRASHED
+    return State(type=kind, name=STATE_NAMES[outcome], message=promotion.cause)
 
 
 def _key(text: str) -> str:

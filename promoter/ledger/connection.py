@@ -14,7 +14,7 @@ from promoter.settings import Settings
 def connect(settings: Settings | None = None) -> Iterator[psycopg.Connection[DictRow]]:
     """Yield one transaction on the ledger, committed at the end of the block, rolled back if it raises.
 
-    Raises LedgerError (transient) if the ledger cannot be reached.
+    Raises LedgerError (transient) if the ledger cannot be reached, or goes while the block runs.
     """
     settings = settings or Settings()
     password = settings.ledger_password
@@ -28,8 +28,11 @@ def connect(settings: Settings | None = None) -> Iterator[psycopg.Connection[Dic
         )
     except psycopg.OperationalError as error:
         raise unreachable(settings, error) from error
-    with connection:
-        yield connection
+    try:
+        with connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise unreachable(settings, error) from error
 
 
 def unreachable(settings: Settings, error: Exception) -> LedgerError:

@@ -138,6 +138,28 @@ def unended(connection: Connection[DictRow]) -> list[Promotion]:
     return [_read(row) for row in rows]
 
 
+def abandoned(connection: Connection[DictRow]) -> list[Promotion]:
+    """Return every promotion that has no outcome and that nobody drives any more, the oldest first."""
+    rows = connection.execute(
+        SELECT
+        + "WHERE ended_at IS NULL AND coalesce(alive_until, '-infinity') < clock_timestamp() ORDER BY accepted_at"
+    ).fetchall()
+    return [_read(row) for row in rows]
+
+
+def ended(connection: Connection[DictRow], *, longest: float, shortest: float) -> list[Promotion]:
+    """Return the promotions that ended between `longest` and `shortest` seconds ago, the oldest first."""
+    rows = connection.execute(
+        SELECT
+        + """
+        WHERE ended_at BETWEEN clock_timestamp() - make_interval(secs => %s) AND clock_timestamp() - make_interval(secs => %s)
+        ORDER BY ended_at
+        """,
+        [longest, shortest],
+    ).fetchall()
+    return [_read(row) for row in rows]
+
+
 def released(connection: Connection[DictRow], service: str, environment: str) -> Promotion | None:
     """Return the newest promotion that was verified in this environment, if any."""
     row = connection.execute(
@@ -170,9 +192,10 @@ def drive(connection: Connection[DictRow], promotion: UUID, driver: str, seconds
 
 
 def leave(connection: Connection[DictRow], promotion: UUID, driver: str) -> None:
-    """Stop moving the promotion, so that another may at once."""
+    """Stop moving the promotion, so that another may at once; one that has ended keeps the name of its last driver."""
     connection.execute(
-        "UPDATE promotions SET driver = NULL, alive_until = NULL WHERE id = %s AND driver = %s", [promotion, driver]
+        "UPDATE promotions SET driver = NULL, alive_until = NULL WHERE id = %s AND driver = %s AND ended_at IS NULL",
+        [promotion, driver],
     )
 
 

@@ -7,9 +7,10 @@ import pytest
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Crashed, exception_to_failed_state
 
-from flows.hooks import STATE_NAMES, _cause
+from flows.hooks import _cause
 from promoter.errors import SecretError
 from promoter.ledger.promotions import Outcome
+from tasks.report import STATE_NAMES
 
 
 def test_every_outcome_has_a_state_name_of_its_own() -> None:

@@ -1,15 +1,20 @@
 """How an interrupted promotion ends, on a real ledger: once, by one driver, and by what it had changed."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.recover import bring_to_an_end, recover_all
 from promoter.config import Service
 from promoter.ledger import leases, promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Outcome, Promotion
-from promoter.records import Push, Rehearsal, Rollout, SchemaChange
+from promoter.records import Push, Rehearsal, Rollout, SchemaChange, TaskDefinition
 from promoter.settings import Settings
 
 MIGRATED = SchemaChange(("one",), ("two",))
@@ -72,6 +77,56 @@ def test_a_living_driver_is_left_alone(promotion: Promotion) -> None:
         promotions.drive(ledger, promotion.id, "one", 30)
 
     assert end(promotion).outcome is None
+
+
+def test_a_hook_that_leaves_the_way_forward_lets_another_go_it_at_once(promotion: Promotion) -> None:
+    """Nobody waits for the end of a lease that nobody uses."""
+    with connect() as ledger:
+        promotions.verify(ledger, promotion.id)
+
+    left = bring_to_an_end(promotion.id, driver="hook", cause="crashed", forward=False)
+
+    assert (left.outcome, left.driver) == (None, None)
+    with connect() as ledger:
+        assert [one.id for one in promotions.abandoned(ledger)] == [promotion.id]
+
+
+def test_one_that_cannot_be_recovered_keeps_no_other_waiting(
+    promotion: Promotion, make_service: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is in its way is told, and it stays for the next time."""
+    do(promotion, "register", TaskDefinition("tsk:1", "tsk:2"))  # has no inverse
+    push = replace(promotion.push, branch="dev", commit="b" * 40)
+    with connect() as ledger:
+        waiting = promotions.accept(ledger, make_service(), push)
+
+    recovered = recover_all()
+
+    assert [(one.id, one.outcome) for one in recovered] == [(promotion.id, None), (waiting.id, "rejected")]
+    assert f"promotion {promotion.id} is not yet at its end: TypeError: nobody knows the inverse" in caplog.text
+
+
+def test_recover_alone_knows_every_inverse() -> None:
+    """No flow has to be imported besides: it runs in a process of its own."""
+    script = (
+        "from flows.recover import undo\nprint(sorted(kind.__name__ for kind in undo.registry if kind is not object))"
+    )
+
+    known = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert known == "['Rollout', 'SchemaChange', 'SchemaDowngrade']\n"
+
+
+def test_the_way_back_needs_no_prefect(promotion: Promotion, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that does not answer is told later; the promotion has ended all the same."""
+    with connect() as ledger:
+        promotions.accept(ledger, promotion.service, promotion.push, flow_run=uuid4())
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        recovered = recover_all()
+
+    assert [one.outcome for one in recovered] == ["rejected"]
+    assert f"promotion {promotion.id} is rejected, but Prefect is not told so yet" in caplog.text
 
 
 @pytest.mark.parametrize(
