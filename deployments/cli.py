@@ -13,6 +13,7 @@ COMMANDS = {
     "promote": "promote the head of a branch and show how it goes",
     "recover": "bring promotions that nobody drives any more to their end",
     "rollback": "bring an environment back to a version that was verified in it",
+    "watch": "recover again and again, beside the workers",
     "version": "say which version a commit gets",
     "ledger": "bring the ledger's own schema up to date",
     "sandbox": "bring the embedded sandbox up or down",

@@ -94,6 +94,11 @@ def start_worker(folder: Path, variables: Mapping[str, str]) -> Part:
     return _start("worker", folder, ["-m", "prefect", "worker", "start", "--pool", POOL], variables)
 
 
+def start_watcher(folder: Path, variables: Mapping[str, str]) -> Part:
+    """Start `promoter watch`, which ends what neither flow nor worker lives to end."""
+    return _start("watcher", folder, ["-m", "deployments.cli", "watch"], variables)
+
+
 DATABASE_URL = "postgresql+asyncpg://{user}:{password}@{host}:{port}/{database}"
 
 

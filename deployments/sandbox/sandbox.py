@@ -58,7 +58,7 @@ class Sandbox:
 def up(folder: Path, *, prefect: bool = True, runtime: str = "process") -> Sandbox:
     """Bring the sandbox of `folder` up and return it; one that runs is returned as it is.
 
-    `prefect=False` leaves the Prefect server and its worker out. `runtime` is how ECS tasks run: `process` or `container`.
+    `prefect=False` leaves the Prefect server, its worker and the watcher out. `runtime` is how ECS tasks run: `process` or `container`.
     """
     folder = folder.resolve()
     running = read(folder)
@@ -83,7 +83,7 @@ def up(folder: Path, *, prefect: bool = True, runtime: str = "process") -> Sandb
         if prefect:
             started.append(orchestrator.result())
             variables["PREFECT_API_URL"] = f"{started[-1].url}/api"
-            started.append(parts.start_worker(folder, variables))
+            started += [parts.start_worker(folder, variables), parts.start_watcher(folder, variables)]
     sandbox = Sandbox(folder, {part.name: part for part in started}, variables)
     _write(sandbox)
     return sandbox
