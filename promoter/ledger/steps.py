@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -95,12 +96,18 @@ def undo(connection: Connection[DictRow], promotion: UUID, stage: str, how: str)
 
 def dump(record: object) -> object:
     """Return a record as JSON's own types."""
-    return TypeAdapter(type(record)).dump_python(record, mode="json")
+    return _adapter(type(record).__name__).dump_python(record, mode="json")
 
 
 def restore(record_type: str, value: object) -> object:
     """Return the record that `dump` gave away."""
-    return TypeAdapter(getattr(records, record_type)).validate_python(value)
+    return _adapter(record_type).validate_python(value)
+
+
+@cache
+def _adapter(record_type: str) -> TypeAdapter[Any]:
+    """Return what reads and writes one kind of record; making it takes longer than a transaction."""
+    return TypeAdapter(getattr(records, record_type))
 
 
 def _read(row: dict[str, Any]) -> Step:
