@@ -5,13 +5,16 @@ PYTHON ?= python3
 ARGS ?=
 RUN = VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: demo test lint bench lock environment
+.PHONY: demo test test-deep lint bench lock environment
 
 demo: environment ## the main job, on the embedded sandbox
 	@$(RUN) python -m deployments.demo $(ARGS)
 
 test: environment ## every test
 	@$(RUN) python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-deep: environment ## 10,000 stories of the state machine
+	@$(RUN) python -m pytest tests/state_machine -n 2 --timeout 7200 --hypothesis-profile deep $(ARGS)
 
 lint: environment ## style and types
 	@$(RUN) ruff check .

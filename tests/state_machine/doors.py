@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from prefect import Task
 from prefect.states import Failed
 
 from flows import hooks, promote, recover
-from promoter import git, migrations, pace, probe, rollouts, task_definitions, versions, watch
+from promoter import git, images, migrations, pace, probe, rollouts, task_definitions, versions, watch
 from promoter.config import HealthAnswer, Service
 from promoter.errors import PromoterError
 from promoter.health import Answer
@@ -23,8 +24,8 @@ from promoter.images import Built, is_pushed
 from promoter.ledger import connection, leases
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
-from promoter.records import Image, Rehearsal, TestReport, Version
 from promoter.pace import Pace
+from promoter.records import Image, Rehearsal, TestReport, Version
 from promoter.settings import Settings
 from tasks import acceptance, checks, clients, image, migration, release, report, services, stage, version
 from tasks.stage import carry_out
@@ -58,7 +59,7 @@ class Ledger:
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Return what a question to the ledger finds, in a transaction of its own."""
-        found = self.opened.execute(statement, values or None).fetchall()  # type: ignore[call-overload]
+        found = self.opened.execute(statement, values or None).fetchall()
         self.opened.commit()
         return [dict(row) for row in found]
 
@@ -129,7 +130,9 @@ class Builder:
 class Asker:
     """Asks the simulated service for its health; made as the product's own."""
 
-    def __init__(self, world: World, _url: str, fields: HealthAnswer, accepted: frozenset[str] | None, _: object) -> None:
+    def __init__(
+        self, world: World, _url: str, fields: HealthAnswer, accepted: frozenset[str] | None, _: object
+    ) -> None:
         self.answer = partial(world.answer, fields, accepted)
 
     def __enter__(self) -> Self:
@@ -170,7 +173,7 @@ def _source_and_image(patch: pytest.MonkeyPatch, world: World, service: Service)
     patch.setattr(versions, "number", number)
     patch.setattr(image, "_builder", lambda _: Builder(world))
     patch.setattr(image, "_plan", lambda _promotion, version, *_: version)
-    patch.setattr(image.images, "refuse_root", lambda *_: None)
+    patch.setattr(images, "refuse_root", lambda *_: None)
     patch.setattr(clients, "registry", lambda _: Images(world))
 
 
@@ -193,16 +196,16 @@ def _environment(patch: pytest.MonkeyPatch, world: World) -> None:
 
 
 def _time(patch: pytest.MonkeyPatch, world: World) -> None:
-    def sleep(seconds: float) -> None:
+    def sleep(kind: Kind, seconds: float) -> None:
         this().clock += seconds
-        this().stand(Kind.SLEEP)
+        this().stand(kind)
         world.fleet.step()
 
-    simulated = SimpleNamespace(sleep=sleep, monotonic=lambda: this().clock)
-    for module in (pace, acceptance, recover):
-        patch.setattr(module, "time", simulated)
+    kinds = {pace: Kind.SLEEP, recover: Kind.SLEEP, acceptance: Kind.WAIT}
+    for module, kind in kinds.items():
+        patch.setattr(module, "time", SimpleNamespace(sleep=partial(sleep, kind), monotonic=lambda: this().clock))
     for module in (rollouts, probe):
-        patch.setattr(module, "Pace", lambda *limits: Pace(*limits, started=this().clock))
+        patch.setattr(module, "Pace", lambda *limits: replace(Pace(*limits), started=this().clock))
 
 
 def _prefect(patch: pytest.MonkeyPatch, world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.state_machine.doors import Ledger
-from tests.state_machine.world import FIRST, Commit, Violation, World
+from tests.state_machine.world import FIRST, Commit, InvariantError, World
 
 OUTCOMES = {"released", "rolled_back", "schema_kept", "superseded", "rejected"}
 """All but `frozen`: nothing here needs a person."""
@@ -16,7 +16,7 @@ ORDER BY verified_at, ended_at
 
 
 def check_the_end(world: World, ledger: Ledger) -> None:
-    """Raise Violation unless everything agrees."""
+    """Raise InvariantError unless everything agrees."""
     story = ledger.rows(STORY)
     for one in story:
         _hold(one["outcome"] in OUTCOMES, "I1", f"{one['commit'][-2:]} ended as {one['outcome']}: {one['cause']}")
@@ -73,4 +73,4 @@ def _names(world: World, ledger: Ledger, release: Commit, verified: list[str]) -
 
 def _hold(holds: bool, invariant: str, what: str) -> None:  # noqa: FBT001 - reads as a sentence where it is called
     if not holds:
-        raise Violation(f"{invariant}: {what}")
+        raise InvariantError(f"{invariant}: {what}")

@@ -17,7 +17,7 @@ from promoter.settings import Settings
 from tests.state_machine.doors import Ledger, open_doors, run_hook
 from tests.state_machine.ending import check_the_end, snapshot
 from tests.state_machine.processes import Fault, Kind, Process
-from tests.state_machine.world import Commit, Violation, World
+from tests.state_machine.world import Commit, InvariantError, World
 
 COMMITS = 4
 """Pushes to main, besides the release that runs at the beginning."""
@@ -27,6 +27,9 @@ STRIDE = 400
 """Calls that a process makes at most in one rule."""
 ROUNDS = 60
 """Times that a schedule brings `recover` up until everything has to be quiet."""
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+"""Plants a fault into the product."""
 
 commits = st.builds(
     lambda behaviour, migrates, lossless: (behaviour, migrates, lossless),
@@ -44,14 +47,14 @@ class Installation:
     settings: Settings
     service: Service
     database: psycopg.Connection[Any]
+    plant: Plant | None = None
+    """Plants a fault into the product, for the proof that it is found."""
 
 
 class Promotions(RuleBasedStateMachine):
     """One environment, its ledger, and everybody who wants to change it."""
 
     installation: ClassVar[Installation]
-    plant: ClassVar[Callable[[pytest.MonkeyPatch], None] | None] = None
-    """Plants a fault into the product, for the proof that it is found."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +63,9 @@ class Promotions(RuleBasedStateMachine):
         self.processes: list[Process] = []
         self.epoch = 0
         with self.ledger:
-            self.ledger.execute("DELETE FROM environments; DELETE FROM promotions; DELETE FROM pushes; DELETE FROM versions")
+            self.ledger.execute(
+                "DELETE FROM environments; DELETE FROM promotions; DELETE FROM pushes; DELETE FROM versions"
+            )
 
     @initialize(drawn=st.lists(commits, min_size=COMMITS, max_size=COMMITS), lingers=st.integers(1, 6))
     def begin(self, drawn: list[tuple[str, bool, bool]], lingers: int) -> None:
@@ -70,8 +75,8 @@ class Promotions(RuleBasedStateMachine):
             history.append(Commit(number, behaviour, number if migrates else history[-1].head, lossless))
         self.world = World(history, lingers, self.holder, self.is_verified)
         open_doors(self.patch, self.world, self.ledger, self.installation.settings, self.installation.service)
-        if type(self).plant is not None:
-            type(self).plant(self.patch)
+        if self.installation.plant is not None:
+            self.installation.plant(self.patch)
 
     # What happens.
 
@@ -151,14 +156,14 @@ class Promotions(RuleBasedStateMachine):
     def nothing_forbidden_was_seen(self) -> None:
         """I2, I3, I4 and I6 are looked at in the moment of each change."""
         if hasattr(self, "world") and self.world.violations:
-            raise Violation(self.world.violations[0])
+            raise InvariantError(self.world.violations[0])
 
     @invariant()
     def epochs_only_grow(self) -> None:
         """I3: a lease that was passed on never comes back."""
         _, epoch = self.holder()
         if epoch < self.epoch:
-            raise Violation(f"I3: the epoch goes from {self.epoch} back to {epoch}")
+            raise InvariantError(f"I3: the epoch goes from {self.epoch} back to {epoch}")
         self.epoch = epoch
 
     def teardown(self) -> None:
@@ -186,14 +191,14 @@ class Promotions(RuleBasedStateMachine):
                 process.go_to(Kind.START, STRIDE)
             self.wait(1)
         left = [f"{process.name} stands at {process.stands}" for process in self.living]
-        raise Violation(f"I1: it does not converge: {', '.join(left)}; {self._unended()} promotions have no end")
+        raise InvariantError(f"I1: it does not converge: {', '.join(left)}; {self._unended()} promotions have no end")
 
     def _recover_once_more(self) -> None:
         before = snapshot(self.world, self.ledger)
         self._start("recover", recover.recover_all)
         self.processes[-1].go_to(Kind.START, STRIDE)
         if snapshot(self.world, self.ledger) != before:
-            raise Violation("I9: recover changes what has ended")
+            raise InvariantError("I9: recover changes what has ended")
 
     def _start(self, name: str, program: Callable[[], object]) -> None:
         self.processes.append(Process(name, program))

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     MIGRATING = "migrating"
     """In the middle of a migration."""
     SLEEP = "sleep"
+    WAIT = "wait"
+    """Before it looks again whether the environment is free."""
 
 
 class Buried(BaseException):
@@ -93,12 +95,12 @@ class Process:
         self._stopped.acquire()
 
     def go_to(self, kind: Kind, most: int) -> None:
-        """Let it go on until it stands before a call of this kind, for `most` calls."""
+        """Let it go on until it stands before a call of this kind, or waits for another; for `most` calls."""
         for _ in range(most):
             if not self.lives:
                 return
             self.go_on()
-            if self.stands is kind:
+            if self.stands in {kind, Kind.WAIT}:
                 return
 
     def stand(self, kind: Kind) -> Fault:

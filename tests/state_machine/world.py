@@ -44,7 +44,7 @@ class Migration:
     target: int
 
 
-class Violation(AssertionError):
+class InvariantError(AssertionError):
     """An invariant does not hold; its number is at the beginning of the message."""
 
 
@@ -244,9 +244,7 @@ def revisions(head: int) -> tuple[str, ...]:
     return (str(head),)
 
 
-def refuse(
-    fault: Fault, error: type[PromoterError], what: str, *, after: Callable[[], None] = lambda: None
-) -> None:
+def refuse(fault: Fault, error: type[PromoterError], what: str, *, after: Callable[[], None] = lambda: None) -> None:
     """Raise `error` where a call fails before it does anything."""
     if fault in {Fault.FAILS, Fault.BREAKS}:
         after()
