@@ -14,13 +14,16 @@ DEPLOYMENTS = {sentence: sentence.replace("_", "-") for sentence in SENTENCES.va
 """The deployment of each branch flow, as prefect.yaml names it."""
 
 
-def promote(service: Service, branch: str, commit: str | None = None) -> UUID:
-    """Start the promotion of `commit` (None: the head of `branch`) and return the id of its flow run.
+def promote(
+    service: Service, branch: str, commit: str | None = None, *, by: str | None = None, force: bool = False
+) -> UUID:
+    """Start the promotion of `commit` (None: the head of `branch`), as `by` asked, and return the id of its flow run.
 
+    `force` promotes also a commit that is held, or older than what runs.
     Raises UnknownBranchError for a branch that is not promoted, PromoterError if the Prefect server does not take the run.
     """
     sentence = SENTENCES[service.rule(branch).stages]
-    parameters = {"service": service.name, "branch": branch, "commit": commit}
+    parameters = {"service": service.name, "branch": branch, "commit": commit, "by": by, "force": force}
     return start(sentence.replace("_", "-"), DEPLOYMENTS[sentence], parameters)
 
 

@@ -1,4 +1,7 @@
-"""What a push to each branch does, one sentence a branch; every word is a retryable stage."""
+"""What a push to each branch does, one sentence a branch; every word is a retryable stage.
+
+`by` is who asks, for the history. `force` promotes also a commit that was taken back before, or is older than what runs.
+"""
 
 from prefect import flow
 
@@ -22,9 +25,11 @@ promoting = flow(on_failure=[on_failure], on_crashed=[on_crashed], on_cancellati
 
 
 @promoting
-def promote_dev(service: str, branch: str = "dev", commit: str | None = None) -> TestReport:
+def promote_dev(
+    service: str, branch: str = "dev", commit: str | None = None, *, by: str | None = None, force: bool = False
+) -> TestReport:
     """Version and test a commit; nothing is built, nothing is changed."""
-    promotion = accept(service, branch, commit)
+    promotion = accept(service, branch, commit, by=by, force=force)
     version = compute_version(promotion)
     name_run(promotion)
     report = run_checks(promotion, version)
@@ -32,9 +37,11 @@ def promote_dev(service: str, branch: str = "dev", commit: str | None = None) ->
 
 
 @promoting
-def promote_cicd(service: str, branch: str, commit: str | None = None) -> Image:
+def promote_cicd(
+    service: str, branch: str, commit: str | None = None, *, by: str | None = None, force: bool = False
+) -> Image:
     """Version, test, build and push a commit; no environment is changed."""
-    promotion = accept(service, branch, commit)
+    promotion = accept(service, branch, commit, by=by, force=force)
     version = compute_version(promotion)
     name_run(promotion)
     image = _test_and_build(promotion, version)
@@ -42,9 +49,11 @@ def promote_cicd(service: str, branch: str, commit: str | None = None) -> Image:
 
 
 @promoting
-def promote_test(service: str, branch: str = "test", commit: str | None = None) -> Release:
+def promote_test(
+    service: str, branch: str = "test", commit: str | None = None, *, by: str | None = None, force: bool = False
+) -> Release:
     """Bring a commit into its environment, verified and tagged, or bring the environment back."""
-    promotion = accept(service, branch, commit)
+    promotion = accept(service, branch, commit, by=by, force=force)
     version = compute_version(promotion)
     name_run(promotion)
     check_environment(promotion, version)
@@ -57,9 +66,11 @@ def promote_test(service: str, branch: str = "test", commit: str | None = None) 
 
 
 @promoting
-def promote_main(service: str, branch: str = "main", commit: str | None = None) -> Release:
+def promote_main(
+    service: str, branch: str = "main", commit: str | None = None, *, by: str | None = None, force: bool = False
+) -> Release:
     """Bring a commit into its environment like `promote_test`, and let `:latest` name it once it is verified."""
-    promotion = accept(service, branch, commit)
+    promotion = accept(service, branch, commit, by=by, force=force)
     version = compute_version(promotion)
     name_run(promotion)
     check_environment(promotion, version)

@@ -107,6 +107,11 @@ def is_ancestor(repository: Path, older: str, newer: str) -> bool:
     return answer.code == 0
 
 
+def knows(repository: Path, commit: str) -> bool:
+    """Say whether a commit is there, by its hash."""
+    return ask(repository, "cat-file", "-e", f"{_named(commit)}^{{commit}}").code == 0
+
+
 def commit_time(repository: Path, commit: str) -> datetime:
     """Return the committer's date of a commit, with its time zone."""
     return datetime.fromisoformat(run(repository, "show", "--no-patch", "--format=%cI", commit, "--"))

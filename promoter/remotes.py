@@ -22,8 +22,7 @@ def mirror(url: str, cache: Path) -> Path:
 
     Raises RepositoryError, transient where the remote does not answer.
     """
-    source = _place(url)
-    folder = cache / "mirrors" / blake2b(source.encode(), digest_size=12).hexdigest()
+    source, folder = _place(url), mirrored(url, cache)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -36,6 +35,11 @@ def mirror(url: str, cache: Path) -> Path:
                 _fetch(source, fresh)
                 fresh.rename(folder)
     return folder
+
+
+def mirrored(url: str, cache: Path) -> Path:
+    """Return where the mirror of `url` is, or will be."""
+    return cache / "mirrors" / blake2b(_place(url).encode(), digest_size=12).hexdigest()
 
 
 def head(url: str, branch: str) -> str:

@@ -1,9 +1,19 @@
 """What this installation of Promoter is told by environment variables; all their names begin with PROMOTER_."""
 
+import getpass
+import os
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _login() -> str:
+    """Return the name of who runs this, of a container's nameless user its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # Python before 3.13, and from then on
+        return f"user {os.getuid()}"
 
 
 class Settings(BaseSettings):
@@ -20,6 +30,8 @@ class Settings(BaseSettings):
     """Mirrors, environments and layers; can be deleted at any time when nothing runs."""
     registry_username: str | None = None
     registry_password: SecretStr | None = None
+    user: str = Field(default_factory=_login)
+    """Who asks for what the command line does; the history and a freeze name them."""
     git_name: str = "Promoter"
     """The tagger of release tags."""
     git_email: str = "promoter@localhost"

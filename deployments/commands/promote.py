@@ -33,12 +33,16 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("service", help="the service, as its file is called")
     parser.add_argument("branch", help="the branch that was pushed")
     parser.add_argument("--commit", metavar="SHA", help="a commit of it (its head)")
+    parser.add_argument(
+        "--force", action="store_true", help="also a commit that was taken back before, or is older than what runs"
+    )
 
 
-def run(*, service: str, branch: str, commit: str | None) -> None:
+def run(*, service: str, branch: str, commit: str | None, force: bool) -> None:
     """Start the promotion and follow it to its end; every outcome but a release is an error with its own exit code."""
-    found = config.find(service, Settings().services)
-    follow(runs.promote(found, branch, commit))
+    settings = Settings()
+    found = config.find(service, settings.services)
+    follow(runs.promote(found, branch, commit, by=settings.user, force=force))
 
 
 def follow(flow_run: UUID) -> None:

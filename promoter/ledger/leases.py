@@ -7,6 +7,7 @@ sign of life for a while, by the ledger's clock, another may take over. The epoc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event, Thread
 from uuid import UUID
 
@@ -31,6 +32,15 @@ class Lease:
     epoch: int
 
 
+@dataclass(frozen=True)
+class Freeze:
+    """Why an environment takes no promotion."""
+
+    reason: str
+    by: str
+    since: datetime
+
+
 def take(connection: Connection[DictRow], promotion: Promotion, *, driver: str, seconds: float) -> Lease:
     """Take the environment for `promotion`, moved by `driver`.
 
@@ -44,7 +54,9 @@ def take(connection: Connection[DictRow], promotion: Promotion, *, driver: str, 
     )
     row = connection.execute(
         """
-        UPDATE environments SET holder = %(promotion)s, epoch = epoch + 1
+        UPDATE environments
+        SET held_since = CASE WHEN holder IS NULL THEN clock_timestamp() ELSE held_since END,
+            holder = %(promotion)s, epoch = epoch + 1
         WHERE service = %(service)s AND environment = %(environment)s
           AND (holder IS NULL AND frozen_at IS NULL OR holder = %(promotion)s) RETURNING epoch
         """,
@@ -107,8 +119,9 @@ def freeze(connection: Connection[DictRow], service: str, environment: str, *, r
     )
 
 
-def unfreeze(connection: Connection[DictRow], service: str, environment: str) -> None:
-    """Let the environment take promotions again."""
+def unfreeze(connection: Connection[DictRow], service: str, environment: str) -> Freeze | None:
+    """Let the environment take promotions again; return the freeze that this ends, None if there was none."""
+    ended = frozen(connection, service, environment)
     connection.execute(
         """
         UPDATE environments SET frozen_reason = NULL, frozen_by = NULL, frozen_at = NULL
@@ -116,6 +129,37 @@ def unfreeze(connection: Connection[DictRow], service: str, environment: str) ->
         """,
         [service, environment],
     )
+    return ended
+
+
+def frozen(connection: Connection[DictRow], service: str, environment: str) -> Freeze | None:
+    """Return why the environment takes no promotion, None if it does."""
+    row = connection.execute(
+        """
+        SELECT frozen_reason, frozen_by, frozen_at FROM environments
+        WHERE service = %s AND environment = %s AND frozen_at IS NOT NULL
+        """,
+        [service, environment],
+    ).fetchone()
+    return None if row is None else Freeze(row["frozen_reason"], row["frozen_by"], row["frozen_at"])
+
+
+def refuse_frozen(connection: Connection[DictRow], service: str, environment: str) -> None:
+    """Raise LeaseError if the environment is frozen."""
+    freeze = frozen(connection, service, environment)
+    if freeze is not None:
+        raise LeaseError(
+            f"{service}/{environment} is frozen since {freeze.since:%Y-%m-%d %H:%M:%S%z} by {freeze.by}: {freeze.reason}",
+            hint=f"When it is mended: `promoter unfreeze {environment} --service {service}`. Then promote again.",
+        )
+
+
+def give_way(connection: Connection[DictRow], promotion: UUID, cause: str) -> bool:
+    """End a promotion that waits as superseded; False where it has ended, or holds its environment: then it goes on to its end."""
+    # The row first: whoever takes the environment for this promotion holds it too, and a second statement sees what that one wrote.
+    connection.execute("SELECT 1 FROM promotions WHERE id = %s FOR UPDATE", [promotion])
+    holds = connection.execute("SELECT 1 FROM environments WHERE holder = %s", [promotion]).fetchone()
+    return holds is None and promotions.end(connection, promotion, "superseded", cause)
 
 
 def _keep(promotion: UUID, driver: str, settings: Settings, done: Event) -> None:
@@ -130,14 +174,9 @@ def _keep(promotion: UUID, driver: str, settings: Settings, done: Event) -> None
 
 
 def _refusal(connection: Connection[DictRow], service: str, environment: str) -> LeaseError:
+    refuse_frozen(connection, service, environment)
     row = connection.execute(
-        "SELECT * FROM environments WHERE service = %s AND environment = %s", [service, environment]
+        "SELECT holder FROM environments WHERE service = %s AND environment = %s", [service, environment]
     ).fetchone()
-    place = f"{service}/{environment}"
-    if row is not None and row["holder"] is None and row["frozen_at"] is not None:
-        return LeaseError(
-            f"{place} is frozen since {row['frozen_at']:%Y-%m-%d %H:%M:%S%z} by {row['frozen_by']}: {row['frozen_reason']}",
-            hint=f"When it is mended: `promoter unfreeze {service} {environment}`.",
-        )
     holder = "somebody" if row is None else f"promotion {row['holder']}"
-    return LeaseError(f"{place} is held by {holder}", hint="It is waited for.", transient=True)
+    return LeaseError(f"{service}/{environment} is held by {holder}", hint="It is waited for.", transient=True)

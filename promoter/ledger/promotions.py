@@ -11,9 +11,14 @@ from psycopg.types.json import Jsonb
 
 from promoter.config import BranchRule, Environment, Service
 from promoter.errors import LeaseError, LedgerError
+from promoter.ledger import pushes
 from promoter.records import Push
 
 Outcome = Literal["released", "rolled_back", "schema_kept", "frozen", "superseded", "rejected"]
+HELD: tuple[Outcome, ...] = ("rolled_back", "schema_kept", "frozen")
+"""The outcomes after which a commit is held: it is not promoted again by itself."""
+NOBODY = "Prefect"
+"""Who asked where no person did."""
 
 SELECT = """
 SELECT promotions.*, pushes.repository, pushes.branch, pushes.commit, pushes.base
@@ -41,6 +46,10 @@ class Promotion:
     """Why it ended as it did."""
     rollback_to: UUID | None = None
     """The promotion whose release a rollback brings back; None where a push is promoted."""
+    by: str = NOBODY
+    """Who asked for it."""
+    forced: bool = False
+    """Whether a person wants it although its commit is held, or is older than what runs."""
 
     @property
     def rule(self) -> BranchRule:
@@ -67,32 +76,20 @@ def accept(
     *,
     flow_run: UUID | None = None,
     delivery: str | None = None,
+    by: str | None = None,
+    force: bool = False,
 ) -> Promotion:
     """Return the promotion of `push`: the one that is under way or released, else a new one.
 
-    A push is known by service, repository, branch and commit; its base is fixed the first time.
+    A push is known by its delivery, and by repository, branch and commit; its base is fixed the first time. `force` begins anew also
+    what was released. Until the end of the transaction no other push of the service is accepted.
     """
-    row = connection.execute(
-        """
-        INSERT INTO pushes (service, repository, branch, commit, base, delivery) VALUES (%s, %s, %s, %s, %s, %s)
-        ON CONFLICT (service, repository, branch, commit) DO UPDATE SET service = excluded.service RETURNING id
-        """,
-        [service.name, push.repository, push.branch, push.commit, push.base, delivery],
-    ).fetchone()
-    assert row is not None  # noqa: S101 - INSERT … RETURNING always answers
-    known = connection.execute(
-        SELECT
-        + """
-        WHERE push = %s AND rollback_to IS NULL AND coalesce(outcome, 'released') = 'released'
-        ORDER BY accepted_at DESC LIMIT 1
-        """,
-        [row["id"]],
-    ).fetchone()
-    if known is None:
-        return _insert(connection, row["id"], service, push.branch, flow_run)
-    if flow_run is not None and known["ended_at"] is None:
-        connection.execute("UPDATE promotions SET flow_run = %s WHERE id = %s", [flow_run, known["id"]])
-    return get(connection, known["id"])
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"promotions of {service.name}"])
+    pushed, branch = pushes.note(connection, service.name, push, delivery)
+    known = _known(connection, pushed, flow_run, force=force)
+    if known is not None:
+        return get(connection, known["id"])
+    return _insert(connection, pushed, service, branch, flow_run=flow_run, by=by or NOBODY, force=force)
 
 
 def roll_back(
@@ -160,6 +157,28 @@ def ended(connection: Connection[DictRow], *, longest: float, shortest: float) -
     return [_read(row) for row in rows]
 
 
+def waiting(connection: Connection[DictRow], service: str, environment: str) -> list[Promotion]:
+    """Return every promotion to this environment that has no outcome yet, the one that holds it too, the oldest first."""
+    rows = connection.execute(
+        SELECT + "WHERE promotions.service = %s AND environment = %s AND ended_at IS NULL ORDER BY accepted_at",
+        [service, environment],
+    ).fetchall()
+    return [_read(row) for row in rows]
+
+
+def holding(connection: Connection[DictRow], service: str, environment: str, commit: str) -> Promotion | None:
+    """Return the promotion for whose end this commit is held in this environment, None if it is not held."""
+    row = connection.execute(
+        SELECT
+        + """
+        WHERE promotions.service = %s AND environment = %s AND pushes.commit = %s AND rollback_to IS NULL AND outcome = ANY(%s)
+        ORDER BY ended_at DESC LIMIT 1
+        """,
+        [service, environment, commit, ["released", *HELD]],
+    ).fetchone()
+    return None if row is None or row["outcome"] == "released" else _read(row)
+
+
 def released(connection: Connection[DictRow], service: str, environment: str) -> Promotion | None:
     """Return the newest promotion that was verified in this environment, if any."""
     row = connection.execute(
@@ -185,7 +204,8 @@ def drive(connection: Connection[DictRow], promotion: UUID, driver: str, seconds
     ).fetchone()
     if row is None:
         now = get(connection, promotion)
-        state = f"has ended ({now.outcome})" if now.ended_at else f"is driven by {now.driver}"
+        cause = f": {now.cause.splitlines()[0]}" if now.cause else ""
+        state = f"has ended ({now.outcome}{cause})" if now.ended_at else f"is driven by {now.driver}"
         raise LeaseError(
             f"promotion {promotion} {state}", hint="This process changes nothing.", transient=not now.ended_at
         )
@@ -216,19 +236,44 @@ def end(connection: Connection[DictRow], promotion: UUID, outcome: Outcome, caus
         [outcome, cause, promotion],
     ).fetchone()
     if ended is not None:
-        connection.execute("UPDATE environments SET holder = NULL WHERE holder = %s", [promotion])
+        connection.execute("UPDATE environments SET holder = NULL, held_since = NULL WHERE holder = %s", [promotion])
     return ended is not None
 
 
+def _known(connection: Connection[DictRow], push: UUID, flow_run: UUID | None, *, force: bool) -> dict[str, Any] | None:
+    """Return the promotion of a push that is under way, from now on in `flow_run`, or was released, rollbacks aside."""
+    values = {"push": push, "run": flow_run, "force": force}
+    under_way = connection.execute(
+        """
+        UPDATE promotions SET flow_run = coalesce(%(run)s, flow_run), forced = forced OR %(force)s
+        WHERE push = %(push)s AND rollback_to IS NULL AND ended_at IS NULL RETURNING id
+        """,
+        values,
+    ).fetchone()
+    released = """
+        SELECT id FROM promotions WHERE push = %(push)s AND rollback_to IS NULL AND outcome = 'released'
+          AND (NOT %(force)s OR flow_run = %(run)s) ORDER BY accepted_at DESC LIMIT 1
+    """
+    return under_way or connection.execute(released, values).fetchone()
+
+
 def _insert(
-    connection: Connection[DictRow], push: UUID, service: Service, branch: str, flow_run: UUID | None
+    connection: Connection[DictRow],
+    push: UUID,
+    service: Service,
+    branch: str,
+    *,
+    flow_run: UUID | None,
+    by: str,
+    force: bool,
 ) -> Promotion:
+    environment, configuration = service.rule(branch).environment, Jsonb(service.model_dump(mode="json"))
     row = connection.execute(
         """
-        INSERT INTO promotions (push, service, configuration, environment, flow_run) VALUES (%s, %s, %s, %s, %s)
-        RETURNING id
+        INSERT INTO promotions (push, service, configuration, environment, flow_run, asked_by, forced)
+        VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id
         """,
-        [push, service.name, Jsonb(service.model_dump(mode="json")), service.rule(branch).environment, flow_run],
+        [push, service.name, configuration, environment, flow_run, by, force],
     ).fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING always answers
     return get(connection, row["id"])
@@ -247,4 +292,6 @@ def _read(row: dict[str, Any]) -> Promotion:
         outcome=row["outcome"],
         cause=row["cause"],
         rollback_to=row["rollback_to"],
+        by=row["asked_by"],
+        forced=row["forced"],
     )

@@ -1,12 +1,10 @@
 """What is refused before a promotion begins, and which number it gets, on a real ledger and a real remote."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.sandbox.sample.service import to_toml
 from promoter.config import Service
 from promoter.errors import (
     ConfigurationError,
@@ -22,32 +20,7 @@ from promoter.records import Rollout
 from promoter.settings import Settings
 from tasks.acceptance import accept
 from tasks.version import compute_version
-
-
-@pytest.fixture
-def head(repository: Any) -> str:
-    """Return the head of `main`, `dev` and `test`, released as v1.0.2."""
-    commit = repository.commit("feat: begin")
-    repository.tag("v1.0.2")
-    for branch in ("dev", "test"):
-        repository.git("branch", branch)
-    return str(commit)
-
-
-@pytest.fixture
-def service(make_service: Callable[..., Service], repository: Any, settings: Settings) -> Service:
-    """Return a service of that repository whose file is there to be found."""
-    found = make_service(repository=str(repository.path))
-    write(found, settings)
-    return found
-
-
-def write(service: Service, settings: Settings) -> Path:
-    """Write the file of a service."""
-    settings.services.mkdir(exist_ok=True)
-    path = settings.services / f"{service.name}.toml"
-    path.write_text(to_toml(service))
-    return path
+from tests.tasks.conftest import write
 
 
 def in_the_ledger(settings: Settings) -> int:

@@ -1,0 +1,76 @@
+"""Decides whether a push may go on, at the moment it is accepted: what may not ends before anything expensive is done."""
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from promoter.errors import LeaseError, PromoterError, RejectedError, SupersededError
+from promoter.ledger import leases, promotions, steps
+from promoter.ledger.promotions import Promotion
+from promoter.recovery import changes
+from tasks import precedence
+
+
+def refuse(ledger: Connection[DictRow], promotion: Promotion) -> PromoterError | None:
+    """Return why `promotion` may not go on, None where it may; then whatever waits behind it gives way.
+
+    A refused one is ended, except where it is to be taken back first. One that was verified goes on in any case.
+    """
+    if promotion.ended_at is not None or promotion.verified_at is not None:
+        return None
+    interrupted = changes(steps.of(ledger, promotion.id))
+    if interrupted:
+        return RejectedError(
+            f"the promotion of {promotion.push.commit[:12]} was interrupted in {interrupted[0].stage}: it is taken back first",
+            hint="Promote it again when it has ended.",
+        )
+    return None if promotion.rule.environment is None else _refuse_waiting(ledger, promotion)
+
+
+def superseded(ledger: Connection[DictRow], promotion: Promotion) -> SupersededError | None:
+    """End `promotion` if it must not replace what is there or waits, and return the error that says so.
+
+    One that was verified stays, and so does a rollback: a person wishes it.
+    """
+    stays = promotion.verified_at is not None or promotion.rollback_to is not None
+    other = None if stays else precedence.ahead(ledger, promotion)
+    if other is None:
+        return None
+    cause = precedence.why(other)
+    promotions.end(ledger, promotion.id, "superseded", cause)
+    return SupersededError(
+        f"{promotion.push.commit[:12]}: {cause}",
+        hint="An older commit never replaces a newer one by itself; `promoter promote --force` lets it.",
+    )
+
+
+def _refuse_waiting(ledger: Connection[DictRow], promotion: Promotion) -> PromoterError | None:
+    error = _frozen(ledger, promotion) or _held(ledger, promotion)
+    if error is not None:
+        promotions.end(ledger, promotion.id, "rejected", str(error))
+        return error
+    late = superseded(ledger, promotion)
+    if late is None:
+        precedence.overtake(ledger, promotion)
+    return late
+
+
+def _frozen(ledger: Connection[DictRow], promotion: Promotion) -> LeaseError | None:
+    try:
+        leases.refuse_frozen(ledger, promotion.service.name, promotion.environment_name)
+    except LeaseError as error:
+        return error
+    return None
+
+
+def _held(ledger: Connection[DictRow], promotion: Promotion) -> RejectedError | None:
+    """Return the error of a commit that was taken back here before; a newer one, or a person, gets past."""
+    commit, place = promotion.push.commit, promotion.environment_name
+    earlier = promotions.holding(ledger, promotion.service.name, place, commit)
+    if earlier is None or promotion.forced:
+        return None
+    cause = (earlier.cause or "no cause is known").splitlines()[0]
+    ended = f"{earlier.ended_at:%Y-%m-%d %H:%M:%S%z}"
+    return RejectedError(
+        f"{commit[:12]} is held: its promotion {earlier.id} to {place} ended as {earlier.outcome} at {ended}: {cause}",
+        hint="Push a commit that mends it; or, if the commit is not to blame, `promoter promote --force`.",
+    )
