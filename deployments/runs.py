@@ -27,9 +27,17 @@ def promote(
     return start(sentence.replace("_", "-"), DEPLOYMENTS[sentence], parameters)
 
 
-def roll_back(service: Service, environment: str, to: str | None, *, with_downgrade: bool) -> UUID:
-    """Start the rollback of an environment to version `to` (None: the one before) and return the id of its flow run."""
-    parameters = {"service": service.name, "environment": environment, "to": to, "with_downgrade": with_downgrade}
+def roll_back(
+    service: Service, environment: str, to: str | None, *, with_downgrade: bool, by: str | None = None
+) -> UUID:
+    """Start the rollback of an environment to version `to` (None: the one before), as `by` asked, and return the id of its flow run."""
+    parameters = {
+        "service": service.name,
+        "environment": environment,
+        "to": to,
+        "with_downgrade": with_downgrade,
+        "by": by,
+    }
     return start("rollback", "rollback", parameters)
 
 

@@ -13,12 +13,14 @@ from tasks.rollout import roll_out
 
 
 @promoting
-def rollback(service: str, environment: str, to: str | None = None, with_downgrade: bool = False) -> Release:  # noqa: FBT001, FBT002 - a form in Prefect's UI
+def rollback(
+    service: str, environment: str, to: str | None = None, *, with_downgrade: bool = False, by: str | None = None
+) -> Release:
     """Bring an environment back to a version that was once verified in it, or leave it as it is.
 
-    `to` is a version such as `v1.0.3-test` (the one before the one that runs); `with_downgrade` takes the schema back too.
+    `to` is a version such as `v1.0.3-test` (the one before the one that runs); `with_downgrade` takes the schema back too; `by` is who asks.
     """
-    promotion = accept_rollback(service, environment, to)
+    promotion = accept_rollback(service, environment, to, by)
     lease = take_environment(promotion)
     plan = plan_rollback(promotion, lease, with_downgrade)
     name_run(promotion)

@@ -1,11 +1,18 @@
 """Looks at what really runs in an environment, without changing anything."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from promoter import migrations, probe, task_definitions
 from promoter.config import Environment, Service
 from promoter.ecs import EcsService
+from promoter.health import Answer
 from tasks import clients
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,16 +38,67 @@ class Observation:
         return self.image.partition("@")[2] or None
 
 
+@dataclass(frozen=True)
+class Running:
+    """What ECS says."""
+
+    definition: str
+    """`family:revision` of the running task definition."""
+    image: str
+    """The image reference in it."""
+
+    @property
+    def digest(self) -> str | None:
+        """`sha256:…` of the image; None where the definition does not pin it."""
+        return self.image.partition("@")[2] or None
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One environment at one moment, as far as it can be seen: each part is what was found, or why it cannot be reached."""
+
+    health: Answer | Exception
+    ecs: Running | Exception
+    database: tuple[str, ...] | Exception
+    """The schema revisions."""
+
+
 def observe(service: Service, name: str) -> Observation:
-    """Ask the health URL, ECS and the database of an environment."""
+    """Ask the health URL, ECS and the database of an environment; raise the error of the first that cannot be reached."""
     environment = service.environment(name)
-    answer = probe.ask(environment.health_url, service.health)
-    definition, image = _running(environment)
-    heads = migrations.heads(clients.database(service, environment), version_table=service.migrations.version_table)
-    return Observation(name, answer.version, answer.detail, answer.kind == "right", image, definition, heads)
+    answer, running, heads = _ask(service, environment), _running(environment), _heads(service, environment)
+    return Observation(
+        name, answer.version, answer.detail, answer.kind == "right", running.image, running.definition, heads
+    )
 
 
-def _running(environment: Environment) -> tuple[str, str]:
+def glance(service: Service, name: str) -> Glance:
+    """Ask the three at once, and take what answers."""
+    environment = service.environment(name)
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        health = pool.submit(attempt, partial(_ask, service, environment))
+        ecs = pool.submit(attempt, partial(_running, environment))
+        database = pool.submit(attempt, partial(_heads, service, environment))
+        return Glance(health.result(), ecs.result(), database.result())
+
+
+def attempt(look: Callable[[], T]) -> T | Exception:
+    """Return what `look` finds, or its error."""
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - whatever it meets is told, and hides no other part
+        return error
+
+
+def _ask(service: Service, environment: Environment) -> Answer:
+    return probe.ask(environment.health_url, service.health)
+
+
+def _running(environment: Environment) -> Running:
     ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
     arn = ecs.describe().task_definition
-    return task_definitions.name(arn), task_definitions.image(ecs.definition(arn), environment.container)
+    return Running(task_definitions.name(arn), task_definitions.image(ecs.definition(arn), environment.container))
+
+
+def _heads(service: Service, environment: Environment) -> tuple[str, ...]:
+    return migrations.heads(clients.database(service, environment), version_table=service.migrations.version_table)

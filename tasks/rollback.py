@@ -24,8 +24,8 @@ from tasks.stage import is_transient, stage
 
 
 @task(retries=3, retry_delay_seconds=[1, 5, 15], retry_condition_fn=is_transient, cache_policy=NO_CACHE)
-def accept_rollback(service: str, environment: str, to: str | None) -> Promotion:
-    """Take the wish into the ledger: back to version `to`, None for the one before; the target is fixed now.
+def accept_rollback(service: str, environment: str, to: str | None, by: str | None = None) -> Promotion:
+    """Take the wish of `by` into the ledger: back to version `to`, None for the one before; the target is fixed now.
 
     Raises ConfigurationError for an unknown service, environment or version, RejectedError where there is nothing to go back to.
     """
@@ -36,7 +36,7 @@ def accept_rollback(service: str, environment: str, to: str | None) -> Promotion
     with connect(settings) as ledger:
         schema.check(ledger)
         target = _under_way(ledger, service, environment, to) or choose(ledger, service, environment, to).promotion
-        promotion = promotions.roll_back(ledger, found, target, flow_run=None if run is None else UUID(run))
+        promotion = promotions.roll_back(ledger, found, target, flow_run=None if run is None else UUID(run), by=by)
         promotions.drive(ledger, promotion.id, run or "", settings.lease_seconds)
         return promotions.get(ledger, promotion.id)
 

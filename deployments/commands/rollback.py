@@ -2,32 +2,30 @@
 
 from argparse import ArgumentParser
 
-from deployments import runs
+from deployments import place, runs
 from deployments.commands.promote import follow
-from promoter import config, rollbacks
+from promoter import rollbacks
 from promoter.ledger.connection import connect
 from promoter.settings import Settings
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Declare what the verb takes."""
-    parser.add_argument("service", help="the service, as its file is called")
-    parser.add_argument("environment", help="the environment to bring back")
+    place.arguments(parser)
     parser.add_argument("--to", metavar="VERSION", help="a version that was verified there (the one before)")
     parser.add_argument("--with-downgrade", action="store_true", help="take the schema back too")
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
 
 
-def run(*, service: str, environment: str, to: str | None, with_downgrade: bool, plan: bool) -> None:
+def run(*, environment: str, service: str | None, to: str | None, with_downgrade: bool, plan: bool) -> None:
     """Start the rollback and follow it to its end, or print its plan."""
-    found = config.find(service, Settings().services)
-    found.environment(environment)
+    found = place.find(service, environment)
     if not plan:
-        follow(runs.roll_back(found, environment, to, with_downgrade=with_downgrade))
+        follow(runs.roll_back(found, environment, to, with_downgrade=with_downgrade, by=Settings().user))
         return
     from tasks.rollback import choose, read_plan  # noqa: PLC0415 - brings Prefect and AWS with it
 
     with connect() as ledger:
-        target = choose(ledger, service, environment, to)
+        target = choose(ledger, found.name, environment, to)
     decided = read_plan(found, environment, target, with_downgrade=with_downgrade)
     print("\n".join(rollbacks.describe(decided, environment)))  # noqa: T201

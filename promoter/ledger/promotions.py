@@ -93,7 +93,12 @@ def accept(
 
 
 def roll_back(
-    connection: Connection[DictRow], service: Service, target: UUID, *, flow_run: UUID | None = None
+    connection: Connection[DictRow],
+    service: Service,
+    target: UUID,
+    *,
+    flow_run: UUID | None = None,
+    by: str | None = None,
 ) -> Promotion:
     """Return the rollback to the release of the promotion `target`: the one that is under way, else a new one."""
     wanted = get(connection, target)
@@ -106,10 +111,10 @@ def roll_back(
         return get(connection, known["id"])
     row = connection.execute(
         """
-        INSERT INTO promotions (push, service, configuration, environment, flow_run, rollback_to)
-        SELECT push, service, %s, environment, %s, id FROM promotions WHERE id = %s RETURNING id
+        INSERT INTO promotions (push, service, configuration, environment, flow_run, asked_by, rollback_to)
+        SELECT push, service, %s, environment, %s, %s, id FROM promotions WHERE id = %s RETURNING id
         """,
-        [Jsonb(service.model_dump(mode="json")), flow_run, wanted.id],
+        [Jsonb(service.model_dump(mode="json")), flow_run, by or NOBODY, wanted.id],
     ).fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING always answers
     return get(connection, row["id"])
