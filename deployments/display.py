@@ -78,6 +78,8 @@ def _line(step: Step) -> Text:
 
 def _ending(progress: Progress) -> Text:
     promotion = progress.promotion
+    if progress.released_before:
+        return Text("  → it was released before: nothing to do; `--force` releases it again")
     if promotion is None:
         return Text(f"  {progress.crashed or 'the worker is fetching the run …'}")
     if promotion.outcome is None or promotion.ended_at is None:

@@ -18,11 +18,17 @@ class Progress:
     steps: tuple[Step, ...] = ()
     crashed: str | None = None
     """The message of a flow run that ended without a promotion."""
+    released_before: bool = False
+    """Whether the flow run found its push released, and did nothing."""
 
     @property
     def has_ended(self) -> bool:
         """Whether there is nothing more to come."""
-        return self.crashed is not None or (self.promotion is not None and self.promotion.ended_at is not None)
+        return (
+            self.crashed is not None
+            or self.released_before
+            or (self.promotion is not None and self.promotion.ended_at is not None)
+        )
 
 
 def read(run: UUID) -> Progress:
@@ -32,5 +38,6 @@ def read(run: UUID) -> Progress:
         if promotion is not None:
             return Progress(promotion, tuple(steps.of(ledger, promotion.id)))
     state = runs.state(run)
-    ended = state["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-    return Progress(None, crashed=str(state["message"]) if ended else None)
+    ended = state["type"] in {"FAILED", "CRASHED", "CANCELLED"}
+    crashed = str(state["message"] or state["name"]) if ended else None
+    return Progress(None, crashed=crashed, released_before=state["type"] == "COMPLETED")

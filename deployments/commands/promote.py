@@ -48,6 +48,8 @@ def run(*, service: str, branch: str, commit: str | None, force: bool) -> None:
 def follow(flow_run: UUID) -> None:
     """Show a promotion or a rollback to its end; raise the error of every outcome but a release."""
     ended = display.watch(Console(), partial(progress.read, flow_run))
+    if ended.released_before:
+        return
     if ended.promotion is None:
         raise PromoterError(ended.crashed or "the flow run ended without a promotion")
     outcome = ended.promotion.outcome or ""

@@ -1,6 +1,7 @@
 """Show what runs where, since when and by whom: version, commit, digest, task definition, schema, health, lease, freeze, hold."""
 
 import json
+import logging
 from argparse import ArgumentParser
 
 from rich.console import Console
@@ -18,6 +19,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(*, environment: str | None, service: str | None, as_json: bool) -> None:
     """Look, and print what was found; what cannot be reached is said."""
+    logging.getLogger("prefect").setLevel(logging.WARNING)
     found = place.find(service, environment)
     surveys = survey.survey(found, list(found.environments) if environment is None else [environment])
     if as_json:
