@@ -1,12 +1,17 @@
 """The ledger on a real PostgreSQL: what it promises to the way back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from promoter import versions
 from promoter.config import Service
@@ -242,6 +247,19 @@ def test_an_unreachable_ledger_is_a_clear_transient_error(settings: Settings) ->
     assert error.value.transient
 
 
+def test_the_ledger_goes_down_and_up_again_without_losing_a_promotion(settings: Settings, service: Service) -> None:
+    """Every migration has its way back; what an older schema does not know is forgotten."""
+    promotion = accept(settings, service)
+    before = schema.head()
+
+    with schema_config(settings) as config:
+        command.downgrade(config, "0001")
+    assert schema.upgrade(settings) == before
+
+    with connect(settings) as ledger:
+        assert promotions.get(ledger, promotion.id) == promotion
+
+
 def test_a_newer_ledger_is_refused(settings: Settings) -> None:
     """An old program never works on a schema that it does not know."""
     with connect(settings) as ledger:
@@ -251,6 +269,15 @@ def test_a_newer_ledger_is_refused(settings: Settings) -> None:
         schema.upgrade(settings)
     with connect(settings) as ledger, pytest.raises(LedgerError, match="newer Promoter"):
         schema.check(ledger)
+
+
+@contextmanager
+def schema_config(settings: Settings) -> Iterator[Config]:
+    """Yield what Alembic needs to migrate the ledger, in one transaction."""
+    engine = create_engine(schema._url(settings), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield schema._config(connection)
+    engine.dispose()
 
 
 def expiry(settings: Settings, promotion: Promotion) -> datetime:
