@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from promoter import config, git, remotes
+from promoter.config import Service
 from promoter.errors import LeaseError
 from promoter.ledger import leases, promotions, schema
 from promoter.ledger.connection import connect
@@ -37,13 +38,7 @@ def accept(service: str, branch: str, commit: str | None, *, by: str | None = No
     settings = Settings()
     found = config.find(service, settings.services)
     found.rule(branch)
-    mirror = remotes.mirror(found.repository, settings.cache)
-    push = Push(
-        repository=found.repository,
-        branch=branch,
-        commit=git.resolve(mirror, commit or f"refs/heads/{branch}"),
-        base=git.base_tag(mirror, f"refs/heads/{found.version.main}"),
-    )
+    push = read_push(found, branch, commit)
     run = flow_run.get_id()
     with connect(settings) as ledger:
         schema.check(ledger)
@@ -56,6 +51,17 @@ def accept(service: str, branch: str, commit: str | None, *, by: str | None = No
     if refused is not None:
         raise refused
     return promotion
+
+
+def read_push(service: Service, branch: str, commit: str | None) -> Push:
+    """Return the push of `commit` (None: the head of `branch`), with the base that holds now; raise RepositoryError."""
+    mirror = remotes.mirror(service.repository, Settings().cache)
+    return Push(
+        repository=service.repository,
+        branch=branch,
+        commit=git.resolve(mirror, commit or f"refs/heads/{branch}"),
+        base=git.base_tag(mirror, f"refs/heads/{service.version.main}"),
+    )
 
 
 @task(retries=3, retry_delay_seconds=[1, 5, 15], retry_condition_fn=is_transient, cache_policy=NO_CACHE)

@@ -1,12 +1,14 @@
 """Builds the image while the tests run, and pushes it once when they are good."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from promoter import git, images, remotes
-from promoter.images import BuildPlan, Built
+from promoter.config import BranchRule, Service
+from promoter.images import Builder, BuildPlan, Built
 from promoter.ledger import reservations
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
@@ -24,10 +26,8 @@ def build_image(promotion: Promotion, version: Version) -> Built | None:
     """
     if recorded(promotion, publish_image.name) is not None or _pushed_earlier(promotion, version) is not None:
         return None
-    settings = Settings()
-    mirror = remotes.mirror(promotion.push.repository, settings.cache)
-    with git.checkout(mirror, promotion.push.commit) as folder:
-        return _builder(promotion).build(_plan(promotion, version, folder, mirror))
+    with planned(promotion.service, promotion.rule, version) as plan:
+        return builder(promotion.service).build(plan)
 
 
 @stage()
@@ -47,13 +47,32 @@ def publish_image(promotion: Promotion, version: Version, report: TestReport, bu
     return image
 
 
+@contextmanager
+def planned(service: Service, rule: BranchRule, version: Version) -> Iterator[BuildPlan]:
+    """Yield the plan of the image of a commit, in a checkout of its own that is gone afterwards."""
+    mirror = remotes.mirror(service.repository, Settings().cache)
+    with git.checkout(mirror, version.commit) as folder:
+        yield BuildPlan(
+            repository=service.image.repository,
+            tag=version.tag,
+            commit=version.commit,
+            build_time=git.commit_time(mirror, version.commit),
+            platforms=rule.platforms,
+            checkout=folder,
+            dependencies=service.dependencies,
+            context=service.image.context,
+        )
+
+
+def builder(service: Service) -> Builder:
+    """Return the builder of the service's images, with our login at the registry."""
+    return images.builder_for(service.image, clients.login(service.image))
+
+
 def _push(promotion: Promotion, version: Version, built: Built | None) -> Image:
-    settings = Settings()
-    mirror = remotes.mirror(promotion.push.repository, settings.cache)
-    with git.checkout(mirror, promotion.push.commit) as folder:
-        plan = _plan(promotion, version, folder, mirror)
-        builder = _builder(promotion)
-        return builder.push(plan, built or builder.build(plan))
+    with planned(promotion.service, promotion.rule, version) as plan:
+        maker = builder(promotion.service)
+        return maker.push(plan, built or maker.build(plan))
 
 
 def _pushed_earlier(promotion: Promotion, version: Version) -> Image | None:
@@ -66,20 +85,3 @@ def _pushed_earlier(promotion: Promotion, version: Version) -> Image | None:
         if registry.digest(version.tag) != digest:
             return None
         return Image(registry.repository, version.tag, digest, registry.platforms(digest))
-
-
-def _builder(promotion: Promotion) -> images.Builder:
-    return images.builder_for(promotion.service.image, clients.login(promotion.service.image))
-
-
-def _plan(promotion: Promotion, version: Version, folder: Path, mirror: Path) -> BuildPlan:
-    return BuildPlan(
-        repository=promotion.service.image.repository,
-        tag=version.tag,
-        commit=version.commit,
-        build_time=git.commit_time(mirror, version.commit),
-        platforms=promotion.rule.platforms,
-        checkout=folder,
-        dependencies=promotion.service.dependencies,
-        context=promotion.service.image.context,
-    )
