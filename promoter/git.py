@@ -68,35 +68,51 @@ def base_tag(
     return None if found is None else f"v{found}"
 
 
-def counted_commits(repository: Path, main: str, commit: str) -> int:
-    """Return the number of commits without merges between the merge-base with `main` and `commit`.
+def counted_commits(repository: Path, main: str, *commits: str) -> int:
+    """Return the number of commits without merges between the merge-base with `main` and `commits`, each counted once.
 
     Raises RepositoryError where the two share no history.
     """
-    lines = run(repository, "rev-list", "--parents", "--boundary", commit, f"^{main}", "--").splitlines()
+    lines = run(repository, "rev-list", "--parents", "--boundary", *commits, f"^{main}", "--").splitlines()
     ahead = [line for line in lines if not line.startswith("-")]
     if ahead and len(ahead) == len(lines):
         raise RepositoryError(
-            f"{commit[:12]} and {main} share no history in {repository}",
+            f"{commits[0][:12]} and {main} share no history in {repository}",
             hint="A version counts the commits since main: merge main into the branch once.",
         )
     return sum(line.count(" ") < 2 for line in ahead)
 
 
-def messages_since(repository: Path, base: str | None, commit: str) -> tuple[str, ...]:
-    """Return the messages of the commits since the tag `base` (None: since the beginning), newest first, without merges."""
+def messages_since(repository: Path, base: str | None, *commits: str) -> tuple[str, ...]:
+    """Return the messages of `commits` and those before since the tag `base` (None: since the beginning), without merges."""
     since = [f"^refs/tags/{base}"] if base else []
-    text = run(repository, "log", "--no-merges", "--format=%B%x00", commit, *since, "--")
+    text = run(repository, "log", "--no-merges", "--format=%B%x00", *commits, *since, "--")
     return tuple(message.strip() for message in text.split("\0") if message.strip())
 
 
-def history(repository: Path, main: str, commit: str, base: str | None, *, messages: bool = False) -> History:
-    """Return what the number of `commit` depends on; `messages` reads those since the base too.
+def history(
+    repository: Path, main: str, commit: str, base: str | None, *, messages: bool = False, onto: str | None = None
+) -> History:
+    """Return what the number of `commit` depends on, or that of its merge with `onto`; `messages` reads those since the base too.
 
     Raises RepositoryError where `commit` and `main` share no history.
     """
-    commits = counted_commits(repository, main, commit)
-    return History(base, commits, messages_since(repository, base, commit) if messages else ())
+    commits = [commit] if onto is None else [commit, onto]
+    number = counted_commits(repository, main, *commits)
+    return History(base, number, messages_since(repository, base, *commits) if messages else ())
+
+
+def merge_base(repository: Path, one: str, other: str) -> str:
+    """Return the commit at which the histories of two commits part; raise RepositoryError where they share none."""
+    answer = ask(repository, "merge-base", "--", one, other)
+    if answer.code == 1:
+        raise RepositoryError(
+            f"{one[:12]} and {other[:12]} share no history in {repository}",
+            hint="What is merged into a branch begins on it: start the change there.",
+        )
+    if answer.code != 0:
+        raise failure(repository, "merge-base", answer)
+    return answer.stdout
 
 
 def is_ancestor(repository: Path, older: str, newer: str) -> bool:

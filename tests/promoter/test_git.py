@@ -92,6 +92,38 @@ def test_commits_are_counted_from_the_merge_base_and_without_merges(repository: 
     assert git.counted_commits(repository.path, MAIN, head) == 2
 
 
+def test_what_a_merge_would_bring_together_is_counted_once(repository: Any) -> None:
+    """A merge that nobody made yet has the number that it gets when it is made."""
+    repository.commit()
+    repository.branch("dev")
+    repository.commit("feat: a")
+    repository.branch("feat/b")
+    change = repository.commit("feat: b")
+    repository.switch("dev")
+    onto = repository.commit("fix: c")
+
+    before = git.history(repository.path, MAIN, change, None, onto=onto, messages=True)
+    merge = repository.merge("feat/b")
+
+    assert before == git.history(repository.path, MAIN, merge, None, messages=True)
+    assert before.commits == 3
+
+
+def test_the_merge_base_is_where_two_histories_part(repository: Any) -> None:
+    """Whatever came after it on either side; without one there is nothing to merge."""
+    fork = repository.commit()
+    repository.branch("feat/a")
+    change = repository.commit()
+    repository.switch("main")
+    head = repository.commit()
+    repository.git("switch", "--quiet", "--orphan", "other")
+    stranger = repository.commit()
+
+    assert git.merge_base(repository.path, change, head) == fork
+    with pytest.raises(RepositoryError, match="share no history"):
+        git.merge_base(repository.path, stranger, head)
+
+
 def test_messages_are_those_since_the_base(repository: Any) -> None:
     """Whole messages, footers included, newest first."""
     repository.commit("feat: old")
