@@ -62,9 +62,7 @@ class BuildxBuilder:
         if present is not None:
             return Built(digest=present)
         folder = _new_folder(plan)
-        self._run(["docker", "buildx", "version"])
-        self._run(build_argv(plan, self._rule, folder))
-        return Built(folder=folder, digest=_built_digest(folder))
+        return Built(folder=folder, digest=self._build(plan, folder))
 
     def push(self, plan: BuildPlan, built: Built) -> Image:
         """Upload the image, refuse it where it runs as root, and only then name it."""
@@ -79,6 +77,19 @@ class BuildxBuilder:
         if built.folder is not None:
             shutil.rmtree(built.folder)
         return image
+
+    def try_out(self, plan: BuildPlan) -> str:
+        """Build the image into a folder that is removed; the layer cache in the registry is read and not written."""
+        folder = _new_folder(plan)
+        try:
+            return self._build(plan, folder, write_cache=False)
+        finally:
+            shutil.rmtree(folder)
+
+    def _build(self, plan: BuildPlan, folder: Path, *, write_cache: bool = True) -> str:
+        self._run(["docker", "buildx", "version"])
+        self._run(build_argv(plan, self._rule, folder, write_cache=write_cache))
+        return _built_digest(folder)
 
     def _present(self, registry: Registry, plan: BuildPlan) -> str | None:
         """Return the digest of the tag where this commit holds it; raise ImageError where another one does."""
@@ -108,8 +119,8 @@ class BuildxBuilder:
                 raise explained(error) from error
 
 
-def build_argv(plan: BuildPlan, rule: ImageRule, folder: Path) -> list[str]:
-    """Return the command that builds `plan` into `folder`.
+def build_argv(plan: BuildPlan, rule: ImageRule, folder: Path, *, write_cache: bool = True) -> list[str]:
+    """Return the command that builds `plan` into `folder`; `write_cache=False` only reads the layer cache.
 
     SOURCE_DATE_EPOCH, in seconds, makes the dates in the image those of the commit; see reproducible-builds.org.
     """
@@ -120,7 +131,7 @@ def build_argv(plan: BuildPlan, rule: ImageRule, folder: Path) -> list[str]:
         *("--platform", ",".join(plan.platforms)),
         *(part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")),
         *(part for name, value in plan.labels.items() for part in ("--label", f"{name}={value}")),
-        *cache_options(rule),
+        *(cache_options(rule) if write_cache else cache_source(rule)),
         *("--provenance", "mode=max"),
         *("--output", f"type=oci,dest={folder / LAYOUT},tar=false"),
         *("--metadata-file", str(folder / METADATA)),
@@ -135,9 +146,13 @@ def cache_options(rule: ImageRule) -> list[str]:
     """
     if rule.cache is None:
         return []
-    place = f"type=registry,ref={rule.cache}" + (",registry.insecure=true" if rule.insecure else "")
-    written = f"{place},mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
-    return ["--cache-from", place, "--cache-to", written]
+    written = f"{_cache_place(rule)},mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+    return [*cache_source(rule), "--cache-to", written]
+
+
+def cache_source(rule: ImageRule) -> list[str]:
+    """Return the option that reads the layer cache and leaves it as it is."""
+    return [] if rule.cache is None else ["--cache-from", _cache_place(rule)]
 
 
 def cache_repository(rule: ImageRule) -> str | None:
@@ -153,6 +168,10 @@ def explained(error: CommandError) -> ImageError:
     hint = next((hint for pattern, hint in HINTS if re.search(pattern, error.message)), None)
     transient = error.transient or PASSING.search(error.message) is not None
     return ImageError(f"the image cannot be built: {error.message}", hint=hint, transient=transient)
+
+
+def _cache_place(rule: ImageRule) -> str:
+    return f"type=registry,ref={rule.cache}" + (",registry.insecure=true" if rule.insecure else "")
 
 
 def _built_digest(folder: Path) -> str:

@@ -105,6 +105,9 @@ class Builder(Protocol):
         A tag that is there with the same digest is done; one with another digest is an ImageError: a tag never moves.
         """
 
+    def try_out(self, plan: BuildPlan) -> str:
+        """Build as for a push, write nothing to the registry, and keep nothing; return the digest. Raises ImageError."""
+
 
 def builder_for(rule: ImageRule, login: Login | None = None) -> Builder:
     """Return the builder that the configuration names."""

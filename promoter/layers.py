@@ -95,6 +95,10 @@ class LayersBuilder:
                 registry.tag(digest, plan.tag)
             return pushed_image(registry, plan, digest)
 
+    def try_out(self, plan: BuildPlan) -> str:
+        """Put the image together and forget it; of the registry only the base image is read."""
+        return oci.digest_of(index_of(self._assemble(plan)))
+
     def _assemble(self, plan: BuildPlan) -> list[Part]:
         requirements = dependency_layers.requirements_of(plan.checkout, plan.dependencies, self._cache)
         entries = layer_archives.sources(plan.context_folder, self._layers.include)

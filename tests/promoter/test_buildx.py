@@ -70,6 +70,16 @@ def test_the_command_says_everything_that_the_plan_says(plan: BuildPlan) -> None
     ]
 
 
+def test_a_build_that_is_only_tried_writes_no_cache(plan: BuildPlan) -> None:
+    """Whoever may not push may still read what is there."""
+    rule = ImageRule(repository=plan.repository, cache="ghcr.io/owner/api:cache")
+
+    argv = build_argv(plan, rule, Path("/scratch"), write_cache=False)
+
+    assert argv[argv.index("--cache-from") + 1] == "type=registry,ref=ghcr.io/owner/api:cache"
+    assert "--cache-to" not in argv
+
+
 def test_without_a_cache_nothing_is_said_of_one(plan: BuildPlan) -> None:
     """A service that keeps no layer cache builds without one."""
     argv = build_argv(plan, ImageRule(repository=plan.repository), Path("/scratch"))

@@ -111,6 +111,17 @@ def test_a_build_names_nothing(plan: BuildPlan, rule: ImageRule, registry: Regis
     assert registry.tags() == []
 
 
+def test_an_image_that_is_only_tried_asks_the_registry_nothing(
+    plan: BuildPlan, rule: ImageRule, tmp_path: Path
+) -> None:
+    """It has the digest that a build would have, also where no registry answers."""
+    silent = rule.model_copy(update={"repository": "127.0.0.1:1/api"})
+
+    tried = LayersBuilder(silent, cache=tmp_path).try_out(plan)
+
+    assert tried == LayersBuilder(rule, cache=tmp_path).build(plan).digest
+
+
 def test_another_process_pushes_what_was_built(plan: BuildPlan, rule: ImageRule, tmp_path: Path) -> None:
     """A resumed promotion has only the record of its build, and that is enough."""
     built = LayersBuilder(rule, cache=tmp_path).build(plan)

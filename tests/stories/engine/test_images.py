@@ -13,6 +13,7 @@ from promoter.config import ImageRule
 from promoter.errors import ImageError
 from promoter.images import BuildPlan, Built, move_latest
 from promoter.registry import Registry
+from promoter.settings import Settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engine")]
 
@@ -36,6 +37,19 @@ def test_an_image_for_two_platforms_is_named_only_by_its_push(
     assert machines == ["x86_64", "aarch64"]
     assert built.folder is not None
     assert not built.folder.exists()
+
+
+def test_a_build_that_is_only_tried_leaves_nothing_behind(
+    rule: ImageRule, registry: Registry, make_plan: Callable[..., BuildPlan]
+) -> None:
+    """No tag, no cache, no folder: only the digest."""
+    tried = BuildxBuilder(rule).try_out(make_plan(platforms=("linux/amd64",)))
+
+    assert tried.startswith("sha256:")
+    assert registry.tags() == []
+    with Registry(f"{rule.repository}-cache", insecure=True) as cache:
+        assert cache.tags() == []
+    assert not list((Settings().cache / "images").iterdir())
 
 
 def test_the_image_says_where_it_comes_from(
