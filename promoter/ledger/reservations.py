@@ -23,7 +23,7 @@ def reserve(
 ) -> Version:
     """Return the number of `commit` on `branch`: the one it has, else what `choose` makes of the taken ones.
 
-    `choose` gets tag → commit of every reservation of the service; one of another branch is no commit's to take. One at a time: two commits never choose together.
+    `choose` gets what `taken` returns. One at a time: two commits never choose together.
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"versions of {service}"])
     known = connection.execute(
@@ -33,13 +33,18 @@ def reserve(
         version = restore("Version", known["record"])
         assert isinstance(version, Version)  # noqa: S101 - `restore` reads what `dump` wrote
         return version
-    rows = connection.execute("SELECT tag, branch, commit FROM versions WHERE service = %s", [service]).fetchall()
-    version = choose({row["tag"]: row["commit"] if row["branch"] == branch else OTHER_BRANCH for row in rows})
+    version = choose(taken(connection, service, branch))
     connection.execute(
         "INSERT INTO versions (service, tag, branch, commit, record) VALUES (%s, %s, %s, %s, %s)",
         [service, version.tag, branch, commit, Jsonb(dump(version))],
     )
     return version
+
+
+def taken(connection: Connection[DictRow], service: str, branch: str) -> dict[str, str]:
+    """Return tag → commit of every reservation of the service, as `branch` sees it: one of another branch is no commit's to take."""
+    rows = connection.execute("SELECT tag, branch, commit FROM versions WHERE service = %s", [service]).fetchall()
+    return {row["tag"]: row["commit"] if row["branch"] == branch else OTHER_BRANCH for row in rows}
 
 
 def pin(connection: Connection[DictRow], service: str, tag: str, digest: str) -> None:
