@@ -120,6 +120,15 @@ class Image:
 
 
 @dataclass(frozen=True)
+class TriedImage:
+    """An image that could be built, and lies nowhere."""
+
+    digest: str
+    """`sha256:…` that the index would have."""
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SchemaChange:
     """The schema revisions of an environment's database; undoing it swaps them."""
 

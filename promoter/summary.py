@@ -1,10 +1,11 @@
-"""Tells a promotion as markdown and as a table: what, where, which revisions, how long, and how it ended."""
+"""Tells a promotion, or the check of a change, as markdown and as a table: what, where, which revisions, how long, and how it ended."""
 
 import re
 from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any, TypeVar
 
+from promoter.changes import Change
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.records import (
@@ -18,6 +19,7 @@ from promoter.records import (
     SchemaDowngrade,
     TaskDefinition,
     TestReport,
+    TriedImage,
     Version,
 )
 from promoter.text import printable
@@ -40,14 +42,19 @@ def headline(promotion: Promotion, steps: Sequence[Step]) -> str:
 def markdown(promotion: Promotion, steps: Sequence[Step]) -> str:
     """Return the whole story; text from outside is shown as plain text."""
     outcome = promotion.outcome or ("verified" if promotion.verified_at else "under way")
-    parts = [f"# {_plain(headline(promotion, steps))}: {outcome}", _facts(promotion, steps)]
-    if promotion.cause:
-        parts.append("## Why\n\n" + _quoted(promotion.cause))
-    report = _result(steps, TestReport)
-    if report is not None:
-        parts.append("## Tests\n\n" + _tests(report))
-    parts.append("## Stages\n\n" + _stage_table(steps))
-    return "\n\n".join(parts) + "\n"
+    return _story(f"{headline(promotion, steps)}: {outcome}", _facts(promotion, steps), promotion.cause, steps)
+
+
+def check_headline(change: Change, version: Version) -> str:
+    """Return `check feat/x 1a2b3c4: v1.0.4-dev`; the version is what it would get."""
+    return f"check {change.push.branch} {change.push.commit[:7]}: {version.tag}"
+
+
+def check_markdown(change: Change, version: Version, steps: Sequence[Step]) -> str:
+    """Return what the check of a change found; text from outside is shown as plain text."""
+    errors = [step.error for step in steps if step.error]
+    title = f"{check_headline(change, version)}: {'failed' if errors else 'passed'}"
+    return _story(title, _change_facts(change, version, steps), "\n".join(errors), steps)
 
 
 def table(steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -91,6 +98,11 @@ def _image(image: Image) -> str:
 
 
 @describe.register
+def _tried_image(image: TriedImage) -> str:
+    return f"{image.digest.partition(':')[2][:12]} for {', '.join(image.platforms)}, not pushed"
+
+
+@describe.register
 def _schema_change(change: SchemaChange) -> str:
     unchanged = change.before == change.after
     return f"at {_heads(change.after)}" if unchanged else f"{_heads(change.before)} → {_heads(change.after)}"
@@ -126,9 +138,21 @@ def _release(release: Release) -> str:
     return f"{release.tag}{', latest' if release.latest else ''}"
 
 
-def _facts(promotion: Promotion, steps: Sequence[Step]) -> str:
+def _story(title: str, facts: Sequence[tuple[str, str | None]], cause: str | None, steps: Sequence[Step]) -> str:
+    rows = "\n".join(f"| {name} | {value} |" for name, value in facts if value)
+    parts = [f"# {_plain(title)}", f"| | |\n|---|---|\n{rows}"]
+    if cause:
+        parts.append("## Why\n\n" + _quoted(cause))
+    report = _result(steps, TestReport)
+    if report is not None:
+        parts.append("## Tests\n\n" + _tests(report))
+    parts.append("## Stages\n\n" + _stage_table(steps))
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(promotion: Promotion, steps: Sequence[Step]) -> list[tuple[str, str | None]]:
     image, change, rollout = _result(steps, Image), _result(steps, SchemaChange), _result(steps, Rollout)
-    rows = [
+    return [
         ("service", promotion.service.name),
         ("commit", f"`{promotion.push.commit}` on {_plain(promotion.push.branch, 80)}"),
         ("image", f"`{image.reference}`" if image else None),
@@ -136,7 +160,18 @@ def _facts(promotion: Promotion, steps: Sequence[Step]) -> str:
         ("task definition", f"{_definition(rollout.before)} → {_definition(rollout.after)}" if rollout else None),
         ("health", promotion.environment.health_url if promotion.rule.environment else None),
     ]
-    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows if value)
+
+
+def _change_facts(change: Change, version: Version, steps: Sequence[Step]) -> list[tuple[str, str | None]]:
+    rehearsal, image = _result(steps, Rehearsal), _result(steps, TriedImage)
+    return [
+        ("service", change.service.name),
+        ("commit", f"`{change.push.commit}` on {_plain(change.push.branch, 80)}"),
+        ("into", f"{_plain(change.target, 80)} at `{change.onto[:12]}`"),
+        ("version", f"{version.tag}, not reserved: {_plain(version.reason)}"),
+        ("image", f"`{image.digest}`, not pushed" if image else None),
+        ("schema", f"{_heads(rehearsal.before)} → {_heads(rehearsal.after)}" if rehearsal else None),
+    ]
 
 
 def _tests(report: TestReport) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from promoter import summary
 from promoter.ledger import promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
+from promoter.ledger.steps import Step
 
 R = TypeVar("R")
 
@@ -47,9 +49,14 @@ def name_run(promotion: Promotion) -> None:
     """Let the flow run be called what it does: `v1.0.3-test → staging`."""
     with connect() as ledger:
         title = summary.headline(promotion, steps.of(ledger, promotion.id))
-    if promotion.flow_run is not None:
+    rename(promotion.flow_run, title)
+
+
+def rename(flow_run: UUID | None, title: str) -> None:
+    """Let a flow run be called `title`; None is nobody's run."""
+    if flow_run is not None:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(promotion.flow_run, name=title)
+            client.update_flow_run(flow_run, name=title)
 
 
 def publish_report(promotion_id: UUID) -> None:
@@ -57,19 +64,19 @@ def publish_report(promotion_id: UUID) -> None:
     with connect() as ledger:
         promotion, recorded = promotions.get(ledger, promotion_id), steps.of(ledger, promotion_id)
     key = f"{promotion.service.name}-{promotion.rule.environment or promotion.push.branch}"
-    story = ArtifactCreate(
-        key=_key(key),
-        type="markdown",
-        description=summary.headline(promotion, recorded),
-        data=summary.markdown(promotion, recorded),
-        flow_run_id=promotion.flow_run,
-    )
+    title, story = summary.headline(promotion, recorded), summary.markdown(promotion, recorded)
+    publish(key, promotion.flow_run, title, story, recorded)
+
+
+def publish(key: str, flow_run: UUID | None, title: str, text: str, recorded: Sequence[Step]) -> None:
+    """Write a story in markdown and the table of its stages, each a version of the artifact of that key."""
+    story = ArtifactCreate(key=_key(key), type="markdown", description=title, data=text, flow_run_id=flow_run)
     stages = ArtifactCreate(
         key=_key(key + "-stages"),
         type="table",
-        description=f"Stages of {summary.headline(promotion, recorded)}",
+        description=f"Stages of {title}",
         data=json.dumps(summary.table(recorded)),
-        flow_run_id=promotion.flow_run,
+        flow_run_id=flow_run,
     )
     with get_client(sync_client=True) as client:
         client.create_artifact(story)

@@ -10,10 +10,21 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from promoter import summary
+from promoter.changes import Change
 from promoter.config import BranchRule, Service
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
-from promoter.records import HealthReport, Image, Push, Rollout, SchemaChange, TestFailure, TestReport, Version
+from promoter.records import (
+    HealthReport,
+    Image,
+    Push,
+    Rollout,
+    SchemaChange,
+    TestFailure,
+    TestReport,
+    TriedImage,
+    Version,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COMMIT = "a" * 40
@@ -60,6 +71,27 @@ def test_the_headline_says_what_goes_where(promotion: Promotion) -> None:
     """The commit stands in until the version is known."""
     assert summary.headline(promotion, STEPS) == "v1.0.3-test → staging"
     assert summary.headline(promotion, []) == "aaaaaaaaaaaa → staging"
+
+
+def test_a_check_is_told_as_what_it_would_come_to(promotion: Promotion) -> None:
+    """The number is nobody's yet, the image is nowhere, and every part that failed says why."""
+    push = replace(promotion.push, branch="feat/<x>")
+    change = Change(promotion.service, push, "dev", onto="b" * 40, fork="c" * 40)
+    version = Version("v1.0.4-dev", "1.0.4-dev", "v1.0.2", COMMIT, "dev", "v1.0.2 and 2 commits since main")
+    tried = step("try_image", TriedImage("sha256:" + "12" * 32, ("linux/amd64",)))
+    failed = step("test_change", None, error="1 of 2 tests fail:\n  test_notes::test_order")
+
+    text = summary.check_markdown(change, version, [failed, tried])
+
+    assert summary.check_headline(change, version) == "check feat/<x> aaaaaaa: v1.0.4-dev"
+    assert summary.check_markdown(change, version, [tried]).startswith(
+        "# check feat/\\<x\\> aaaaaaa: v1.0.4-dev: passed\n"
+    )
+    assert text.startswith("# check feat/\\<x\\> aaaaaaa: v1.0.4-dev: failed\n")
+    assert "| into | dev at `bbbbbbbbbbbb` |" in text
+    assert "| version | v1.0.4-dev, not reserved: v1.0.2 and 2 commits since main |" in text
+    assert "    1 of 2 tests fail:\n    test_notes::test_order\n" in text
+    assert "121212121212 for linux/amd64, not pushed" in text
 
 
 def test_the_table_has_one_plain_row_per_stage() -> None:

@@ -1,0 +1,17 @@
+"""What a pull request gets: everything that can be known of a change before it is merged, and nothing changed by it."""
+
+from prefect import flow
+
+from promoter.records import Version
+from tasks.change import conclude, name_check, preview_version, read_change, rehearse_change, test_change, try_image
+
+
+@flow
+def check_change(service: str, branch: str, commit: str | None = None, target: str = "dev") -> Version:
+    """Test, build and rehearse a commit as a part of `target`; return the version that it would get, which stays free."""
+    change = read_change(service, branch, commit, target)
+    version = preview_version(change)
+    name_check(change, version)
+    parts = (test_change, try_image, rehearse_change)
+    conclude(change, version, {part.name: part.submit(change, version) for part in parts})
+    return version
