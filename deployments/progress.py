@@ -38,6 +38,6 @@ def read(run: UUID) -> Progress:
         if promotion is not None:
             return Progress(promotion, tuple(steps.of(ledger, promotion.id)))
     state = runs.state(run)
-    ended = state["type"] in {"FAILED", "CRASHED", "CANCELLED"}
+    ended = state["type"] in runs.ENDED - {"COMPLETED"}
     crashed = str(state["message"] or state["name"]) if ended else None
     return Progress(None, crashed=crashed, released_before=state["type"] == "COMPLETED")

@@ -1,6 +1,7 @@
 """Starts runs of deployments through the Prefect API, without importing Prefect: a command line has to start in a blink."""
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,11 @@ from promoter.errors import ConfigurationError, PromoterError
 
 DEPLOYMENTS = {sentence: sentence.replace("_", "-") for sentence in SENTENCES.values()}
 """The deployment of each branch flow, as prefect.yaml names it."""
+
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+"""The types of state after which a run does nothing more."""
+GLANCE = 0.5
+"""Seconds between two looks at a run."""
 
 
 def promote(
@@ -41,6 +47,16 @@ def roll_back(
     return start("rollback", "rollback", parameters)
 
 
+def check(service: Service, branch: str, commit: str | None, target: str) -> UUID:
+    """Start the check of `commit` (None: the head of `branch`) for its merge into `target`; return its flow run.
+
+    Raises UnknownBranchError for a target that is not promoted, PromoterError as `promote` does.
+    """
+    service.rule(target)
+    parameters = {"service": service.name, "branch": branch, "commit": commit, "target": target}
+    return start("check-change", "check-change", parameters)
+
+
 def start(flow: str, deployment: str, parameters: Mapping[str, Any]) -> UUID:
     """Start a run of `flow`/`deployment` and return its id."""
     with httpx.Client(base_url=_api(), timeout=30) as client:
@@ -62,6 +78,21 @@ def state(run: UUID) -> dict[str, Any]:
     with httpx.Client(base_url=_api(), timeout=30) as client:
         answer: dict[str, Any] = client.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
         return answer
+
+
+def wait(run: UUID) -> dict[str, Any]:
+    """Return the final state of a flow run, when it has one."""
+    while (now := state(run))["type"] not in ENDED:
+        time.sleep(GLANCE)
+    return now
+
+
+def report(run: UUID) -> str:
+    """Return the report of a flow run in markdown, "" where it wrote none."""
+    wanted = {"flow_run_id": {"any_": [str(run)]}, "type": {"any_": ["markdown"]}}
+    with httpx.Client(base_url=_api(), timeout=30) as client:
+        found = client.post("/artifacts/filter", json={"artifacts": wanted}).raise_for_status().json()
+    return str(found[0]["data"]) if found else ""
 
 
 def _api() -> str:

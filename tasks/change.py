@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
-from promoter import config, git, migrations, summary
+from promoter import config, git, migrations, remotes, summary
 from promoter.changes import Change
 from promoter.ledger.steps import Step
 from promoter.records import Rehearsal, TestReport, TriedImage, Version
@@ -39,7 +39,7 @@ def read_change(service: str, branch: str, commit: str | None, target: str) -> C
     found = config.find(service, Settings().services)
     found.rule(target)
     push = read_push(found, branch, commit)
-    mirror = git.mirror(found.repository, Settings().cache)
+    mirror = remotes.mirror(found.repository, Settings().cache)
     onto = git.resolve(mirror, f"refs/heads/{target}")
     return Change(found, push, target, onto, fork=git.merge_base(mirror, push.commit, onto))
 
@@ -107,7 +107,7 @@ def _step(name: str, begun: datetime, future: PrefectFuture[Any]) -> Step:
 
 
 def _heads(change: Change, commit: str) -> tuple[str, ...]:
-    mirror = git.mirror(change.push.repository, Settings().cache)
+    mirror = remotes.mirror(change.push.repository, Settings().cache)
     with git.checkout(mirror, commit) as folder:
         return migrations.script(folder, change.service.migrations).heads
 
