@@ -18,7 +18,7 @@ from promoter.ledger.connection import connect
 from promoter.settings import Settings
 from tests.stories.conftest import Stage
 
-pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
 
 TABLES = ("pushes", "promotions", "steps", "versions", "environments")

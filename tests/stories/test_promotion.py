@@ -11,7 +11,7 @@ from promoter.records import Image
 from tasks import clients
 from tests.stories.conftest import Stage
 
-pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
 
 def test_dev_is_versioned_and_tested_and_nothing_else(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from deployments import runs
 from deployments.sandbox.sample.scenarios import Scenario
 from tests.stories.conftest import Stage, Told
 
-pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
 
 def test_of_three_quick_pushes_the_newest_is_promoted(stage: Stage) -> None:

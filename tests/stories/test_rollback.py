@@ -17,7 +17,7 @@ from promoter.errors import SchemaError
 from tests.stories.conftest import Stage, Told
 from tests.stories.test_way_back import release
 
-pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
 RATE = 50
 """Requests a second."""
