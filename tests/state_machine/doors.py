@@ -120,7 +120,8 @@ class Builder:
         return Built(digest=digest or self.world.build(self.world.commit(plan.commit)))
 
     def push(self, plan: Version, built: Built) -> Image:
-        """Push, unless it is there."""
+        """Push, unless it is there; that look and the name it gives are one moment."""
+        this().granted = this().stand(Kind.CHANGE)
         registry, digest = Images(self.world), str(built.digest)
         if not is_pushed(registry, plan.tag, digest):
             registry.tag(digest, plan.tag)

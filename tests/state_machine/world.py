@@ -227,9 +227,10 @@ class Images(Registry):
         """Let a tag name a digest."""
         world = self.world
         if tag != "latest":
-            refuse(fault := this().stand(Kind.CHANGE), ImageError, "the registry")
-            there = world.images.setdefault(tag, digest)
+            refuse(fault := this().granted or Fault.NONE, ImageError, "the registry")
+            there = world.images.get(tag, digest)
             world.forbid("I6", unless=there == digest, what=f"{tag} names {there} and {digest}")
+            world.images[tag] = digest
             lose(fault, ImageError, "the registry")
             return
         refuse(fault := world.changing(":latest"), ImageError, "the registry")
