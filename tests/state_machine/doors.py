@@ -15,8 +15,9 @@ import pytest
 from prefect import Task
 from prefect.states import Failed
 
-from flows import hooks, promote, recover
-from promoter import git, images, migrations, pace, probe, rollouts, task_definitions, versions, watch
+import tasks.rollback
+from flows import hooks, promote, recover, rollback
+from promoter import config, git, images, migrations, pace, probe, remotes, rollouts, task_definitions, versions, watch
 from promoter.config import HealthAnswer, Service
 from promoter.errors import PromoterError
 from promoter.health import Answer
@@ -32,7 +33,19 @@ from tasks.stage import carry_out
 from tests.state_machine.processes import Buried, Fault, Kind, here, this
 from tests.state_machine.world import FIRST, Images, World
 
-WITH_SETTINGS = (acceptance, checks, connection, image, leases, migration, recover, release, stage, version)
+WITH_SETTINGS = (
+    acceptance,
+    checks,
+    connection,
+    image,
+    leases,
+    migration,
+    recover,
+    release,
+    stage,
+    tasks.rollback,
+    version,
+)
 
 
 class Ledger:
@@ -160,8 +173,8 @@ def open_doors(patch: pytest.MonkeyPatch, world: World, ledger: Ledger, settings
 
 
 def _source_and_image(patch: pytest.MonkeyPatch, world: World, service: Service) -> None:
-    patch.setattr(acceptance, "config", SimpleNamespace(find=lambda *_: service))
-    patch.setattr(git, "mirror", lambda *_: None)
+    patch.setattr(config, "find", lambda *_: service)
+    patch.setattr(remotes, "mirror", lambda *_: None)
     patch.setattr(git, "resolve", lambda _, reference: reference)
     patch.setattr(git, "base_tag", lambda *_: FIRST)
     patch.setattr(git, "is_ancestor", lambda _, older, newer: int(older, 16) <= int(newer, 16))
@@ -170,7 +183,7 @@ def _source_and_image(patch: pytest.MonkeyPatch, world: World, service: Service)
     patch.setattr(git, "history", lambda *_, **__: None)
     patch.setattr(git, "references", lambda *_: None)
     patch.setattr(git, "tags", lambda *_: world.tags)
-    patch.setattr(git, "push_tag", world.push_tag)
+    patch.setattr(remotes, "push_tag", world.push_tag)
     patch.setattr(versions, "number", number)
     patch.setattr(image, "_builder", lambda _: Builder(world))
     patch.setattr(image, "_plan", lambda _promotion, version, *_: version)
@@ -191,7 +204,7 @@ def _environment(patch: pytest.MonkeyPatch, world: World) -> None:
         patch.setattr(migrations, name, getattr(world, name))
     for name in ("upgrade", "downgrade"):
         patch.setattr(migrations, name, world.migrate)
-    patch.setattr(migration, "_runner", lambda promotion: nullcontext(world.commit(promotion.push.commit)))
+    patch.setattr(migration, "_runner", lambda _, commit: nullcontext(world.commit(commit)))
     for module in (migration, release, services):
         patch.setattr(module, "fence", fence)
 
@@ -210,18 +223,20 @@ def _time(patch: pytest.MonkeyPatch, world: World) -> None:
 
 
 def _prefect(patch: pytest.MonkeyPatch, world: World) -> None:
-    for name, task in vars(promote).copy().items():
-        if isinstance(task, Task):
-            patch.setattr(promote, name, Local(name, task.fn, task.retries))
-    for simulated in stages_of(world):
-        patch.setattr(promote, simulated.name, simulated)
+    simulated = {one.name: one for one in stages_of(world)}
+    for flow in (promote, rollback):
+        for name, task in vars(flow).copy().items():
+            if isinstance(task, Task):
+                patch.setattr(flow, name, simulated.get(name, Local(name, task.fn, task.retries)))
     patch.setattr(promote, "promote_main", partial(run_flow, promote.promote_main.fn))
-    patch.setattr(acceptance, "flow_run", SimpleNamespace(get_id=lambda: this().run))
+    patch.setattr(rollback, "rollback", partial(run_flow, rollback.rollback.fn))
+    for module in (acceptance, tasks.rollback):
+        patch.setattr(module, "flow_run", SimpleNamespace(get_id=lambda: this().run))
     patch.setattr(recover, "os", SimpleNamespace(getpid=lambda: this().number))
     patch.setattr(recover, "socket", SimpleNamespace(gethostname=lambda: "here"))
     patch.setattr(report, "publish_report", lambda *_: None)
-    patch.setattr(hooks, "publish_report", lambda *_: None)
-    patch.setattr(hooks, "_name_state", lambda *_: None)
+    for module in (hooks, recover):
+        patch.setattr(module, "tell", lambda *_: None)
 
 
 def stages_of(world: World) -> list[Local]:
@@ -242,13 +257,13 @@ def stages_of(world: World) -> list[Local]:
     return [carried_out(run_checks), carried_out(rehearse), *looks]
 
 
-def run_flow(sentence: Callable[..., object], service: str, branch: str, commit: str) -> object:
-    """Run a promotion as Prefect does: as a flow run of its own, with the hook that follows a failure."""
+def run_flow(sentence: Callable[..., object], *wishes: object) -> object:
+    """Run a flow as Prefect does: as a flow run of its own, with the hook that follows a failure."""
     process, run = this(), str(uuid4())
     outer, process.run, process.forward = (process.run, process.forward), run, True
     process.names.add(run)
     try:
-        return sentence(service, branch, commit)
+        return sentence(*wishes)
     except Exception:
         process.forward = False
         run_hook(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from tests.state_machine.doors import Ledger
@@ -10,7 +11,9 @@ from tests.state_machine.world import FIRST, Commit, InvariantError, World
 OUTCOMES = {"released", "rolled_back", "schema_kept", "superseded", "rejected"}
 """All but `frozen`: nothing here needs a person."""
 STORY = """
-SELECT promotions.id::text, commit, outcome, cause, verified_at, ended_at FROM promotions JOIN pushes ON pushes.id = push
+SELECT promotions.id::text, commit, outcome, cause, verified_at, ended_at, rollback_to, plan.result AS plan
+FROM promotions JOIN pushes ON pushes.id = push
+LEFT JOIN steps plan ON plan.promotion = promotions.id AND plan.stage = 'plan_rollback'
 ORDER BY verified_at, ended_at
 """
 
@@ -20,11 +23,11 @@ def check_the_end(world: World, ledger: Ledger) -> None:
     story = ledger.rows(STORY)
     for one in story:
         _hold(one["outcome"] in OUTCOMES, "I1", f"{one['commit'][-2:]} ended as {one['outcome']}: {one['cause']}")
-    _once_and_forward(story)
     verified = [one for one in story if one["verified_at"] is not None]
+    _once_and_forward(verified)
     release = world.commit(verified[-1]["commit"]) if verified else world.commits[0]
     _runs(world, release)
-    _schema(world, release, story, verified[-1]["verified_at"] if verified else None)
+    _schema(world, story, verified[-1] if verified else None)
     _names(world, ledger, release, [one["commit"] for one in verified])
 
 
@@ -35,10 +38,13 @@ def snapshot(world: World, ledger: Ledger) -> tuple[Any, ...]:
     return (*outside, ledger.rows(STORY), ledger.rows("SELECT * FROM environments"))
 
 
-def _once_and_forward(story: list[dict[str, Any]]) -> None:
-    """Hold that nothing is deployed twice, and nothing older after something newer (I7)."""
-    order = [int(one["commit"], 16) for one in story if one["verified_at"] is not None]
-    _hold(order == sorted(set(order)), "I7", f"verified were, one after the other, {order}")
+def _once_and_forward(verified: list[dict[str, Any]]) -> None:
+    """Hold that no push is deployed twice, and none after something newer; a rollback is a person's wish (I7)."""
+    pushed = [one["commit"] for one in verified if one["rollback_to"] is None]
+    _hold(len(pushed) == len(set(pushed)), "I7", f"verified were {pushed}")
+    for before, after in pairwise(verified):
+        forward = after["rollback_to"] is not None or before["commit"] < after["commit"]
+        _hold(forward, "I7", f"{after['commit']} was verified after {before['commit']}")
 
 
 def _runs(world: World, release: Commit) -> None:
@@ -50,11 +56,21 @@ def _runs(world: World, release: Commit) -> None:
     _hold(release.behaviour == "good", "I2", f"a release that is {release.behaviour} is VERIFIED")
 
 
-def _schema(world: World, release: Commit, story: list[dict[str, Any]], since: object) -> None:
+def _schema(world: World, story: list[dict[str, Any]], last: dict[str, Any] | None) -> None:
     """Hold that the schema is the release's, or the one that a promotion after it had to keep (I1)."""
+    since = None if last is None else last["verified_at"]
     kept = [one for one in story if one["outcome"] == "schema_kept" and (since is None or one["ended_at"] > since)]
-    heads = {world.commit(one["commit"]).head for one in kept} or {release.head}
-    _hold(world.head in heads, "I1", f"the schema is at {world.head}, the release {release.number} wants {heads}")
+    heads = {world.commit(one["commit"]).head for one in kept} or {_head(world, last)}
+    _hold(world.head in heads, "I1", f"the schema is at {world.head}, not at {heads}")
+
+
+def _head(world: World, last: dict[str, Any] | None) -> int:
+    """Return the schema that the last release was verified on."""
+    if last is None:
+        return 0
+    if last["rollback_to"] is None:
+        return world.commit(last["commit"]).head
+    return int((last["plan"]["downgrade"] or {"after": last["plan"]["heads"]})["after"][0])
 
 
 def _names(world: World, ledger: Ledger, release: Commit, verified: list[str]) -> None:

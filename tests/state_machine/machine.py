@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from flows import promote, recover
+from flows import promote, recover, rollback
 from promoter.config import Service
 from promoter.settings import Settings
 from tests.state_machine.doors import Ledger, open_doors, run_hook
@@ -31,12 +31,8 @@ ROUNDS = 60
 Plant = Callable[[pytest.MonkeyPatch], None]
 """Plants a fault into the product."""
 
-commits = st.builds(
-    lambda behaviour, migrates, lossless: (behaviour, migrates, lossless),
-    st.sampled_from(["good", "good", "good", "sick", "crashes", "hangs"]),
-    st.booleans(),
-    st.booleans(),
-)
+behaviours = st.sampled_from(["good", "good", "good", "sick", "crashes", "hangs"])
+commits = st.tuples(behaviours, st.booleans(), st.booleans(), st.booleans())
 indexes = st.integers(0, CROWD - 1)
 
 
@@ -68,11 +64,12 @@ class Promotions(RuleBasedStateMachine):
             )
 
     @initialize(drawn=st.lists(commits, min_size=COMMITS, max_size=COMMITS), lingers=st.integers(1, 6))
-    def begin(self, drawn: list[tuple[str, bool, bool]], lingers: int) -> None:
+    def begin(self, drawn: list[tuple[str, bool, bool, bool]], lingers: int) -> None:
         """Run the first release in a world with these commits."""
-        history = [Commit(0, "good", 0, lossless=True)]
-        for number, (behaviour, migrates, lossless) in enumerate(drawn, start=1):
-            history.append(Commit(number, behaviour, number if migrates else history[-1].head, lossless))
+        history = [Commit(0, "good", 0, lossless=True, compatible=True)]
+        for number, (behaviour, migrates, lossless, compatible) in enumerate(drawn, start=1):
+            head = number if migrates else history[-1].head
+            history.append(Commit(number, behaviour, head, lossless=lossless, compatible=compatible))
         self.world = World(history, lingers, self.holder, self.is_verified)
         open_doors(self.patch, self.world, self.ledger, self.installation.settings, self.installation.service)
         if self.installation.plant is not None:
@@ -86,6 +83,13 @@ class Promotions(RuleBasedStateMachine):
         """Deliver a push: a new one, an older one, or one that was delivered before."""
         commit = self.world.commits[number]
         self._start(f"push of {number}", lambda: promote.promote_main("api", "main", commit.hash))
+
+    @precondition(lambda self: len(self.living) < CROWD)
+    @rule(number=st.none() | st.integers(1, COMMITS), with_downgrade=st.booleans())
+    def wish(self, number: int | None, with_downgrade: bool) -> None:  # noqa: FBT001 - drawn
+        """Let a person wish an older release back: the one before, or a certain one."""
+        tag = f"v1.0.{number}" if number else None
+        self._start("rollback", lambda: rollback.rollback("api", "production", tag, with_downgrade))
 
     @precondition(lambda self: len(self.living) < CROWD)
     @rule()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from promoter.config import HealthAnswer
 from promoter.errors import ImageError, PromoterError, RepositoryError, SchemaError
 from promoter.health import Answer
-from promoter.records import Rehearsal, SchemaChange
+from promoter.records import Rehearsal, SchemaChange, Verdict
 from promoter.registry import Registry
 from tests.state_machine.fleet import Fleet
 from tests.state_machine.processes import Fault, Kind, Process, read, this
@@ -29,6 +29,8 @@ class Commit:
     """The newest migration in it; each commit has those of all commits before it."""
     lossless: bool
     """Whether its migrations can be taken back."""
+    compatible: bool
+    """Whether an older release can run on its schema."""
 
     @property
     def hash(self) -> str:
@@ -172,8 +174,14 @@ class World:
 
     def rehearse(self, commit: Commit) -> Rehearsal:
         """Say whether the migrations of a commit can be taken back."""
-        verdict = "lossless" if commit.lossless else "lossy"
-        return Rehearsal(revisions(self.head), revisions(commit.head), verdict, "")  # type: ignore[arg-type]
+        verdict: Verdict = "lossless" if commit.lossless else "lossy"
+        return Rehearsal(
+            before=revisions(self.head),
+            after=revisions(commit.head),
+            verdict=verdict,
+            detail="",
+            old_release_compatible=commit.compatible,
+        )
 
     # The health answer, by one task after the other.
 
