@@ -7,7 +7,7 @@ from tests.state_machine.conftest import Tell
 
 PARTS = 4
 """So that two can be told at a time."""
-STORIES, DEEP_STORIES = 400, 10_000
+STORIES, DEEP_STORIES = 300, 10_000
 """In `make test`, always the same ones; in `make test-deep`, new ones each time."""
 
 
