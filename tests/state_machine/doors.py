@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -21,31 +23,17 @@ from promoter import config, git, images, migrations, pace, probe, remotes, roll
 from promoter.config import HealthAnswer, Service
 from promoter.errors import PromoterError
 from promoter.health import Answer
-from promoter.images import Built, is_pushed
+from promoter.images import BuildPlan, Built, is_pushed
 from promoter.ledger import connection, leases
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.pace import Pace
 from promoter.records import Image, Rehearsal, TestReport, Version
 from promoter.settings import Settings
-from tasks import acceptance, checks, clients, image, migration, release, report, services, stage, version
+from tasks import acceptance, clients, migration, release, report, services
 from tasks.stage import carry_out
 from tests.state_machine.processes import Buried, Fault, Kind, here, this
 from tests.state_machine.world import FIRST, Images, World
-
-WITH_SETTINGS = (
-    acceptance,
-    checks,
-    connection,
-    image,
-    leases,
-    migration,
-    recover,
-    release,
-    stage,
-    tasks.rollback,
-    version,
-)
 
 
 class Ledger:
@@ -101,16 +89,16 @@ class Local:
     def __init__(self, name: str, function: Callable[..., Any], retries: int = 0) -> None:
         self.name, self.function, self.retries = name, function, retries
 
-    def __call__(self, *arguments: object) -> Any:
+    def __call__(self, *records: object, **wishes: object) -> Any:
         """Run it, again while its error is transient."""
         for _ in range(self.retries):
             try:
-                return self.function(*arguments)
+                return self.function(*records, **wishes)
             except PromoterError as error:
                 if not error.transient:
                     raise
             this().stand(Kind.SLEEP)
-        return self.function(*arguments)
+        return self.function(*records, **wishes)
 
     def submit(self, *arguments: object) -> SimpleNamespace:
         """Run it now, and keep its error for whoever asks for the result."""
@@ -127,12 +115,12 @@ class Builder:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def build(self, plan: Version) -> Built:
+    def build(self, plan: BuildPlan) -> Built:
         """Build, unless the registry has the tag."""
         digest = Images(self.world).digest(plan.tag)
         return Built(digest=digest or self.world.build(self.world.commit(plan.commit)))
 
-    def push(self, plan: Version, built: Built) -> Image:
+    def push(self, plan: BuildPlan, built: Built) -> Image:
         """Push, unless it is there; that look and the name it gives are one moment."""
         this().granted = this().stand(Kind.CHANGE)
         registry, digest = Images(self.world), str(built.digest)
@@ -162,8 +150,8 @@ class Asker:
 
 def open_doors(patch: pytest.MonkeyPatch, world: World, ledger: Ledger, settings: Settings, service: Service) -> None:
     """Lead every door of the product to `world` and `ledger`."""
-    for module in WITH_SETTINGS:
-        patch.setattr(module, "Settings", lambda: settings)
+    known = settings.__getstate__()
+    patch.setattr(Settings, "__init__", lambda fresh: fresh.__setstate__(known))
     names = {name: getattr(psycopg, name) for name in ("Connection", "OperationalError")}
     patch.setattr(connection, "psycopg", SimpleNamespace(connect=ledger.connect, **names))
     _source_and_image(patch, world, service)
@@ -178,15 +166,15 @@ def _source_and_image(patch: pytest.MonkeyPatch, world: World, service: Service)
     patch.setattr(git, "resolve", lambda _, reference: reference)
     patch.setattr(git, "base_tag", lambda *_: FIRST)
     patch.setattr(git, "is_ancestor", lambda _, older, newer: int(older, 16) <= int(newer, 16))
-    patch.setattr(git, "checkout", lambda _, commit: nullcontext(commit))
-    patch.setattr(git, "commit_time", lambda *_: None)
+    patch.setattr(git, "checkout", lambda *_: nullcontext(Path()))
+    patch.setattr(git, "commit_time", lambda *_: datetime.fromtimestamp(0, UTC))
     patch.setattr(git, "history", lambda *_, **__: None)
     patch.setattr(git, "references", lambda *_: None)
     patch.setattr(git, "tags", lambda *_: world.tags)
     patch.setattr(remotes, "push_tag", world.push_tag)
     patch.setattr(versions, "number", number)
-    patch.setattr(image, "_builder", lambda _: Builder(world))
-    patch.setattr(image, "_plan", lambda _promotion, version, *_: version)
+    patch.setattr(images, "builder_for", lambda *_: Builder(world))
+    patch.setattr(clients, "login", lambda _: None)
     patch.setattr(images, "refuse_root", lambda *_: None)
     patch.setattr(clients, "registry", lambda _: Images(world))
 
@@ -257,13 +245,13 @@ def stages_of(world: World) -> list[Local]:
     return [carried_out(run_checks), carried_out(rehearse), *looks]
 
 
-def run_flow(sentence: Callable[..., object], *wishes: object) -> object:
+def run_flow(sentence: Callable[..., object], *push: object, **wishes: object) -> object:
     """Run a flow as Prefect does: as a flow run of its own, with the hook that follows a failure."""
     process, run = this(), str(uuid4())
     outer, process.run, process.forward = (process.run, process.forward), run, True
     process.names.add(run)
     try:
-        return sentence(*wishes)
+        return sentence(*push, **wishes)
     except Exception:
         process.forward = False
         run_hook(run)

@@ -11,7 +11,7 @@ from tests.state_machine.world import FIRST, Commit, InvariantError, World
 OUTCOMES = {"released", "rolled_back", "schema_kept", "superseded", "rejected"}
 """All but `frozen`: nothing here needs a person."""
 STORY = """
-SELECT promotions.id::text, commit, outcome, cause, verified_at, ended_at, rollback_to, plan.result AS plan
+SELECT promotions.id::text, commit, outcome, cause, verified_at, ended_at, rollback_to IS NOT NULL OR forced AS wished, rollback_to, plan.result AS plan
 FROM promotions JOIN pushes ON pushes.id = push
 LEFT JOIN steps plan ON plan.promotion = promotions.id AND plan.stage = 'plan_rollback'
 ORDER BY verified_at, ended_at
@@ -23,6 +23,8 @@ def check_the_end(world: World, ledger: Ledger) -> None:
     story = ledger.rows(STORY)
     for one in story:
         _hold(one["outcome"] in OUTCOMES, "I1", f"{one['commit'][-2:]} ended as {one['outcome']}: {one['cause']}")
+    frozen = ledger.rows("SELECT frozen_reason FROM environments WHERE frozen_at IS NOT NULL")
+    _hold(not frozen, "I1", f"the environment is frozen: {frozen}")
     verified = [one for one in story if one["verified_at"] is not None]
     _once_and_forward(verified)
     release = world.commit(verified[-1]["commit"]) if verified else world.commits[0]
@@ -39,11 +41,11 @@ def snapshot(world: World, ledger: Ledger) -> tuple[Any, ...]:
 
 
 def _once_and_forward(verified: list[dict[str, Any]]) -> None:
-    """Hold that no push is deployed twice, and none after something newer; a rollback is a person's wish (I7)."""
-    pushed = [one["commit"] for one in verified if one["rollback_to"] is None]
+    """Hold that no push is deployed twice, and none after something newer, unless a person wishes it (I7)."""
+    pushed = [one["commit"] for one in verified if not one["wished"]]
     _hold(len(pushed) == len(set(pushed)), "I7", f"verified were {pushed}")
     for before, after in pairwise(verified):
-        forward = after["rollback_to"] is not None or before["commit"] < after["commit"]
+        forward = after["wished"] or before["commit"] < after["commit"]
         _hold(forward, "I7", f"{after['commit']} was verified after {before['commit']}")
 
 

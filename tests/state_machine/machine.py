@@ -78,18 +78,18 @@ class Promotions(RuleBasedStateMachine):
     # What happens.
 
     @precondition(lambda self: len(self.living) < CROWD)
-    @rule(number=st.integers(1, COMMITS))
-    def push(self, number: int) -> None:
-        """Deliver a push: a new one, an older one, or one that was delivered before."""
+    @rule(number=st.integers(1, COMMITS), force=st.sampled_from([False, False, True]))
+    def push(self, number: int, force: bool) -> None:  # noqa: FBT001 - drawn
+        """Deliver a push: a new one, an older one, or one that was delivered before; a person may force it."""
         commit = self.world.commits[number]
-        self._start(f"push of {number}", lambda: promote.promote_main("api", "main", commit.hash))
+        self._start(f"push of {number}", lambda: promote.promote_main("api", "main", commit.hash, force=force))
 
     @precondition(lambda self: len(self.living) < CROWD)
     @rule(number=st.none() | st.integers(1, COMMITS), with_downgrade=st.booleans())
     def wish(self, number: int | None, with_downgrade: bool) -> None:  # noqa: FBT001 - drawn
         """Let a person wish an older release back: the one before, or a certain one."""
         tag = f"v1.0.{number}" if number else None
-        self._start("rollback", lambda: rollback.rollback("api", "production", tag, with_downgrade))
+        self._start("rollback", lambda: rollback.rollback("api", "production", tag, with_downgrade=with_downgrade))
 
     @precondition(lambda self: len(self.living) < CROWD)
     @rule()
