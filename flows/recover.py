@@ -113,14 +113,18 @@ def _leave(promotion_id: UUID, driver: str) -> None:
 
 
 def _act(promotion_id: UUID, driver: str, cause: str) -> Action:
-    with connect() as ledger:
+    settings = Settings()
+    with connect(settings) as ledger:
+        promotions.drive(
+            ledger, promotion_id, driver, settings.lease_seconds
+        )  # nobody else changes it until the commit
         promotion, recorded = promotions.get(ledger, promotion_id), steps.of(ledger, promotion_id)
-    action = decide(promotion, recorded)
-    why = next((step.error for step in recorded if step.error), cause)
+        action = decide(promotion, recorded)
+        why = next((step.error for step in recorded if step.error), cause)
+        if action is Action.REJECT:
+            promotions.end(ledger, promotion_id, "rejected", why)
     logger.info("promotion %s: %s (%s)", promotion_id, action, why)
-    if action is Action.REJECT:
-        _end(promotion, "rejected", why)
-    elif action is Action.BACK:
+    if action is Action.BACK:
         _go_back(promotion, recorded, driver, why)
     return action
 
@@ -134,12 +138,12 @@ def _go_back(promotion: Promotion, recorded: list[Step], driver: str, cause: str
     except PromoterError as error:
         if error.transient:
             raise
-        _freeze(promotion, f"{cause}\nand the way back failed: {error}")
+        _end(lease, "frozen", f"{cause}\nand the way back failed: {error}")
         return
     if "kept" in ways:
-        _end(promotion, "schema_kept", f"{cause}\n{why_kept(recorded)}")
+        _end(lease, "schema_kept", f"{cause}\n{why_kept(recorded)}")
     else:
-        _end(promotion, "rolled_back", cause)
+        _end(lease, "rolled_back", cause)
 
 
 def _undo(promotion: Promotion, lease: Lease, step: Step) -> Undone:
@@ -152,7 +156,9 @@ def _undo(promotion: Promotion, lease: Lease, step: Step) -> Undone:
                 raise
             logger.warning("undo of %s: %s; trying again", step.stage, error)
             time.sleep(2**attempt)
-    with connect() as ledger:
+    settings = Settings()
+    with connect(settings) as ledger:
+        leases.renew(ledger, lease, settings.lease_seconds)
         steps.undo(ledger, promotion.id, step.stage, how)
     return how
 
@@ -168,12 +174,11 @@ def _go_forward(promotion_id: UUID, driver: str) -> None:
     sentence(promotion.service.name, promotion.push.branch, promotion.push.commit)
 
 
-def _freeze(promotion: Promotion, reason: str) -> None:
-    with connect() as ledger:
-        leases.freeze(ledger, promotion.service.name, promotion.environment_name, reason=reason, by="recover")
-    _end(promotion, "frozen", reason)
-
-
-def _end(promotion: Promotion, outcome: Outcome, cause: str) -> None:
-    with connect() as ledger:
-        promotions.end(ledger, promotion.id, outcome, cause)
+def _end(lease: Lease, outcome: Outcome, cause: str) -> None:
+    """End a way back; who was taken over neither ends the promotion of another driver nor freezes its environment."""
+    settings = Settings()
+    with connect(settings) as ledger:
+        leases.renew(ledger, lease, settings.lease_seconds)
+        if outcome == "frozen":
+            leases.freeze(ledger, lease.service, lease.environment, reason=cause, by="recover")
+        promotions.end(ledger, lease.promotion, outcome, cause)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
+import psycopg
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -15,6 +16,7 @@ from promoter.ledger import leases, promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Outcome, Promotion
 from promoter.records import Push, Rehearsal, Rollout, SchemaChange, TaskDefinition
+from promoter.recovery import Action, decide
 from promoter.settings import Settings
 
 MIGRATED = SchemaChange(("one",), ("two",))
@@ -127,6 +129,59 @@ def test_the_way_back_needs_no_prefect(promotion: Promotion, caplog: pytest.LogC
 
     assert [one.outcome for one in recovered] == ["rejected"]
     assert f"promotion {promotion.id} is rejected, but Prefect is not told so yet" in caplog.text
+
+
+def take_over(promotion: Promotion) -> None:
+    """Let a third driver take the way back over, as after a long silence of the other."""
+    with connect() as ledger:
+        ledger.execute("UPDATE promotions SET alive_until = NULL, driver = NULL WHERE id = %s", [promotion.id])
+        leases.take(ledger, promotion, driver="a third", seconds=30)
+
+
+def test_who_was_taken_over_on_the_way_back_freezes_nothing(
+    promotion: Promotion, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused fence is no failed way back: the other driver is at work."""
+
+    def wake_up_late(_record: object, promotion: Promotion, lease: leases.Lease) -> str:
+        take_over(promotion)
+        leases.fence(lease)
+        return "undone"
+
+    do(promotion, "roll_out", ROLLED_OUT)
+    monkeypatch.setattr("flows.recover.undo", wake_up_late)
+
+    assert end(promotion).outcome is None
+    with connect(settings) as ledger:
+        assert leases.frozen(ledger, "api", "staging") is None
+
+
+def test_who_was_taken_over_on_the_way_back_ends_nothing(promotion: Promotion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the environment would be free while the other driver still changes it."""
+
+    def wake_up_late(_record: object, promotion: Promotion, _lease: leases.Lease) -> str:
+        take_over(promotion)
+        return "undone"
+
+    do(promotion, "roll_out", ROLLED_OUT)
+    monkeypatch.setattr("flows.recover.undo", wake_up_late)
+
+    assert end(promotion).outcome is None
+
+
+def test_nobody_takes_over_between_the_decision_and_the_end(
+    promotion: Promotion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found to have changed nothing cannot begin to change something before it has ended."""
+
+    def decide_undisturbed(promotion: Promotion, recorded: list[steps.Step]) -> Action:
+        with pytest.raises(psycopg.errors.LockNotAvailable), connect() as another:
+            another.execute("SELECT 1 FROM promotions WHERE id = %s FOR UPDATE NOWAIT", [promotion.id])
+        return decide(promotion, recorded)
+
+    monkeypatch.setattr("flows.recover.decide", decide_undisturbed)
+
+    assert end(promotion).outcome == "rejected"
 
 
 @pytest.mark.parametrize(
