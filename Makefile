@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 RUN = VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: demo test test-deep lint bench lock environment
+.PHONY: demo test test-deep kill-matrix lint bench lock environment
 
 demo: environment ## the main job, on the embedded sandbox
 	@$(RUN) python -m deployments.demo $(ARGS)
@@ -15,6 +15,9 @@ test: environment ## every test
 
 test-deep: environment ## 10,000 stories of the state machine
 	@$(RUN) python -m pytest tests/state_machine -n 2 --timeout 7200 --hypothesis-profile deep $(ARGS)
+
+kill-matrix: environment ## a promotion and its way back, killed at every external call
+	@$(RUN) python -m tests.kill_matrix $(ARGS)
 
 lint: environment ## style and types
 	@$(RUN) ruff check .

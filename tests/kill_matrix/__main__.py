@@ -1,0 +1,145 @@
+"""`python -m tests.kill_matrix`: kill a promotion, and its recovery, at every external call, and see what becomes of it.
+
+Closes with `N of N converged`; the exit code is 1 where a promise was broken.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from deployments.sandbox import parts, sandbox
+from promoter import postgres
+from tests.kill_matrix import cases, pool
+from tests.kill_matrix.cases import Case, Result
+
+GROUPS = ("forward", "back", "pairs")
+PAIRS = 24
+"""How many pairs of kills a whole matrix has."""
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+
+
+def main() -> int:
+    """Play the cases that the arguments name and return the exit code."""
+    wanted = _arguments()
+    began = time.monotonic()
+    with (
+        TemporaryDirectory(prefix="kill-matrix-") as name,
+        _prefect(Path(name, "prefect"), wanted.prefect),
+        _lanes(Path(name), wanted.lanes) as lanes,
+    ):
+        board = Board(lanes)
+        _play(board, wanted)
+    return board.close(time.monotonic() - began)
+
+
+@dataclass
+class Board:
+    """Hands cases to the lanes and tells how each ended."""
+
+    lanes: ProcessPoolExecutor
+    results: list[Result] = field(default_factory=list)
+
+    def play(self, chosen: Iterable[Case]) -> list[Result]:
+        """Play the cases and return their results."""
+        found = []
+        for future in as_completed([self.lanes.submit(pool.play, case) for case in chosen]):
+            found.append(future.result())
+            self.say(f"{len(self.results) + len(found):4} {found[-1]}")
+        self.results += found
+        return found
+
+    def close(self, seconds: float) -> int:
+        """Say how many converged, and return the exit code."""
+        whole = [result for result in self.results if not result.violations]
+        for result in self.results:
+            if result.violations:
+                self.say(str(result))
+        missed = sum(result.missed for result in self.results)
+        if missed:
+            self.say(f"{missed} ended before the call at which they were to be killed")
+        self.say(f"{len(whole)} of {len(self.results)} converged ({seconds:.0f} s)")
+        return 0 if len(whole) == len(self.results) else 1
+
+    @staticmethod
+    def say(text: str) -> None:
+        """Print at once."""
+        print(text, flush=True)  # noqa: T201
+
+
+def _play(board: Board, wanted: argparse.Namespace) -> None:
+    """Play what is wanted: undisturbed runs first, then what is made of them, then pairs made of that."""
+    if wanted.at:
+        board.play(map(cases.at, wanted.at))
+        return
+    recorded = board.play([Case("forward"), Case("back")])
+    found = [case for result in recorded for case in cases.of(result)]
+    if wanted.list:
+        board.say("\n".join(map(str, found)))
+        return
+    for plot in ("forward", "back"):
+        if wanted.only in {None, plot}:
+            board.play(cases.sample([case for case in found if case.plot == plot], wanted.sample))
+    if wanted.only in {None, "pairs"}:
+        forward = [result for result in board.results if result.case.promotion is not None]
+        if not forward:
+            count = wanted.sample or PAIRS
+            forward = board.play(cases.sample([case for case in found if case.plot == "forward"], count))
+        board.play(cases.sample(list(cases.pairs(forward)), wanted.sample or PAIRS))
+
+
+@contextmanager
+def _prefect(folder: Path, url: str | None) -> Iterator[None]:
+    """Let every lane use the Prefect server at `url`, or one of our own."""
+    os.environ.update(QUIET)
+    try:
+        if url is None:
+            database = postgres.create_database(postgres.start(folder / "postgres", durable=False), "prefect")
+            url = f"{parts.start_prefect(folder, database).url}/api"
+        os.environ["PREFECT_API_URL"] = url
+        yield
+    finally:
+        sandbox.down(folder)
+
+
+@contextmanager
+def _lanes(folder: Path, count: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of processes with a sandbox each; they are new and have one thread, so that they can fork."""
+    context = get_context("spawn")
+    folders = [folder / f"lane-{number}" for number in range(count)]
+    queue = context.SimpleQueue()
+    for one in folders:
+        queue.put(one)
+    try:
+        with ProcessPoolExecutor(count, context, pool.begin, (queue,)) as lanes:
+            yield lanes
+    finally:
+        for one in folders:
+            sandbox.down(one)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("kill_matrix", description=__doc__)
+    parser.add_argument("--only", choices=GROUPS, help="one group of cases; all without it")
+    parser.add_argument("--sample", type=int, metavar="N", help="N cases of each group, evenly spread")
+    parser.add_argument("--at", action="append", metavar="KILL", help="one kill, as the matrix prints it; repeatable")
+    parser.add_argument("--list", action="store_true", help="only say what could be killed where")
+    parser.add_argument("--lanes", type=int, default=2, help="how many sandboxes play at once")
+    parser.add_argument("--prefect", metavar="URL", help="the API of a Prefect server that runs already")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

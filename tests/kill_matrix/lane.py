@@ -1,0 +1,186 @@
+"""One sandbox, and the cases that are played on it one after the other."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployments.sandbox import remote, sandbox
+from deployments.sandbox.sample.repository import SampleRepository
+from deployments.sandbox.sample.scenarios import Scenario
+from deployments.sandbox.sample.service import to_toml
+from flows import promote
+from flows.recover import recover_all
+from promoter import config
+from promoter.config import Checks, Service
+from promoter.ledger import promotions, steps
+from promoter.ledger.connection import connect
+from promoter.ledger.promotions import Promotion
+from promoter.ledger.steps import Step
+from promoter.settings import Settings
+from tests.kill_matrix import calls, child, state
+from tests.kill_matrix.calls import Entry, Kill, Recorder
+from tests.kill_matrix.cases import Case, Plot, Result
+from tests.kill_matrix.invariants import Story, violations
+from tests.kill_matrix.state import State
+
+NAME = "sample-api"
+BRANCH, ENVIRONMENT = "main", "production"
+SCENARIOS: dict[Plot, tuple[Scenario, ...]] = {
+    "forward": (Scenario.NEW_MIGRATION,),
+    "back": (Scenario.NEW_MIGRATION, Scenario.CRASH_AT_START),
+}
+LEASE = "2"
+"""Seconds without a sign of life until another takes over; 30 outside of tests."""
+KILLED = 9
+SENTENCES = (promote.promote_dev, promote.promote_cicd, promote.promote_test, promote.promote_main)
+
+
+@dataclass
+class Lane:
+    """A sandbox of its own; whatever a case breaks stays in it."""
+
+    folder: Path
+    base: str = ""
+    """The commit that runs; each case pushes a new one on top of it."""
+    played: int = 0
+    journals: list[Path] = field(default_factory=list)
+    """Of the processes of the case that is played, in their order."""
+
+    def open(self) -> None:
+        """Bring a new sandbox up, whose service has quick checks and one platform."""
+        sandbox.down(self.folder)
+        running = sandbox.up(self.folder, prefect=False)
+        os.environ.update({**running.variables, "PROMOTER_LEASE_SECONDS": LEASE})
+        path = self.folder / "services" / f"{NAME}.toml"
+        path.write_text(to_toml(_quick(config.load(path))))
+        self.base = remote.git(self.folder / "remote.git", "rev-parse", BRANCH).stdout.strip()
+
+    def play(self, case: Case) -> Result:
+        """Play one case; where it breaks a promise, the next one gets a new sandbox."""
+        began = time.monotonic()
+        try:
+            story, missed = self._story(case)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the other cases are played
+            self.open()
+            broken = (f"I1: {type(error).__name__}: {error}",)
+            return Result(case, "no end", broken, missed=False, seconds=time.monotonic() - began)
+        found = tuple(violations(story))
+        if found:
+            self.open()
+        elif story.promotion is not None and story.promotion.outcome == "released":
+            self.base = story.commit
+        return Result(
+            case,
+            str(story.promotion.outcome) if story.promotion else "never accepted",
+            found,
+            missed,
+            time.monotonic() - began,
+            tuple(calls.read(self.journals[0])),
+            tuple(calls.read(self.journals[1])),
+        )
+
+    def _story(self, case: Case) -> tuple[Story, bool]:
+        self.played += 1
+        self.journals = []
+        service = config.find(NAME, Settings().services)
+        before = state.read(service, ENVIRONMENT)
+        commit = self._push(case.plot)
+        epochs = [before.epoch]
+        missed = False
+        actions: list[tuple[str, Callable[[], object], Kill | None]] = [
+            ("promotion", lambda: _promote(commit), case.promotion),
+            *([("recover", _recover, case.recovery)] if case.recovery else []),
+            ("recover", _recover, None),
+        ]
+        for process, action, kill in actions:
+            code = self._run(process, action, kill)
+            missed |= kill is not None and code != KILLED
+            epochs.append(state.epoch(service, ENVIRONMENT))
+        self._run("recover", recover_all, None)
+        entries = [entry for journal in self.journals[:-1] for entry in calls.read(journal)]
+        return self._told(service, commit, before, epochs, entries), missed
+
+    def _told(self, service: Service, commit: str, before: State, epochs: list[int], entries: list[Entry]) -> Story:
+        found, recorded = _ledger(commit)
+        definition = next((step.result.after for step in recorded if step.stage == "register" and step.result), None)
+        return Story(
+            commit=commit,
+            before=before,
+            after=state.read(service, ENVIRONMENT),
+            epochs=epochs,
+            promotions=found,
+            steps=recorded,
+            calls=entries,
+            stopped=[] if definition is None else state.stopped_at(service, ENVIRONMENT, definition),
+            idle=calls.read(self.journals[-1]),
+        )
+
+    def _run(self, process: str, action: Callable[[], object], kill: Kill | None) -> int:
+        folder = self.folder / "cases"
+        folder.mkdir(exist_ok=True)
+        journal = folder / f"{self.played}-{len(self.journals)}-{process}.journal"
+        self.journals.append(journal)
+        return child.run(action, Recorder(journal, process, kill), journal.with_suffix(".log"))
+
+    def _push(self, plot: Plot) -> str:
+        """Push a new release on top of the one that runs, in the place of one that was taken back."""
+        folder = self.folder / "sample"
+        repository = SampleRepository.create(self.folder / "remote.git", folder)
+        for command in (
+            ("switch", "--quiet", BRANCH),
+            ("reset", "--quiet", "--hard", self.base),
+            ("push", "--quiet", "--force", "origin", BRANCH),
+        ):
+            remote.git(folder, *command)
+        commit = [repository.commit(scenario, BRANCH) for scenario in SCENARIOS[plot]][-1]
+        repository.push(BRANCH)
+        return commit
+
+
+def _quick(service: Service) -> Service:
+    """Return the service with one real test, no code quality, and one platform."""
+    checks = Checks(
+        test=("pytest", "--quiet", "--junitxml=junit.xml", "tests/test_health.py"),
+        junit="junit.xml",
+        variables=service.checks.variables,
+        timeout=60,
+    )
+    platforms = service.rule("test").platforms
+    branches = tuple(rule.model_copy(update={"platforms": platforms}) for rule in service.branches)
+    return service.model_copy(update={"checks": checks, "branches": branches})
+
+
+def _promote(commit: str) -> None:
+    _forget_hooks()
+    promote.promote_main(NAME, BRANCH, commit)
+
+
+def _recover() -> None:
+    """Recover, again and again as the schedule does, until every promotion has ended."""
+    _forget_hooks()
+    while True:
+        try:
+            if all(promotion.ended_at is not None for promotion in recover_all()):
+                return
+        except Exception as error:  # noqa: BLE001 - the next minute's recovery begins anew, whatever ended this one
+            print(f"recover: {error!r}", flush=True)  # noqa: T201
+        time.sleep(0.1)
+
+
+def _forget_hooks() -> None:
+    """Let no hook take part: the ledger alone has to be enough."""
+    for sentence in SENTENCES:
+        sentence.on_failure_hooks = []
+        sentence.on_crashed_hooks = []
+        sentence.on_cancellation_hooks = []
+
+
+def _ledger(commit: str) -> tuple[list[Promotion], list[Step]]:
+    query = (
+        "SELECT promotions.id FROM promotions JOIN pushes ON pushes.id = push WHERE commit = %s ORDER BY accepted_at"
+    )
+    with connect() as ledger:
+        found = [promotions.get(ledger, row["id"]) for row in ledger.execute(query, [commit]).fetchall()]
+        return found, [step for promotion in found for step in steps.of(ledger, promotion.id)]
