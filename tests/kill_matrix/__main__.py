@@ -5,6 +5,7 @@ Closes with `N of N converged`; the exit code is 1 where a promise was broken.
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,8 @@ QUIET = {
 def main() -> int:
     """Play the cases that the arguments name and return the exit code."""
     wanted = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     with (
         TemporaryDirectory(prefix="kill-matrix-") as name,
@@ -42,7 +45,7 @@ def main() -> int:
     ):
         board = Board(lanes)
         _play(board, wanted)
-    return board.close(time.monotonic() - began)
+    return board.close(time.monotonic() - began, strict=bool(wanted.at))
 
 
 @dataclass
@@ -54,24 +57,24 @@ class Board:
 
     def play(self, chosen: Iterable[Case]) -> list[Result]:
         """Play the cases and return their results."""
-        found = []
-        for future in as_completed([self.lanes.submit(pool.play, case) for case in chosen]):
+        futures = [self.lanes.submit(pool.play, case) for case in chosen]
+        known, found = len(self.results), []
+        for future in as_completed(futures):
             found.append(future.result())
-            self.say(f"{len(self.results) + len(found):4} {found[-1]}")
+            self.say(f"{known + len(found):4}/{known + len(futures)} {found[-1]}")
         self.results += found
         return found
 
-    def close(self, seconds: float) -> int:
-        """Say how many converged, and return the exit code."""
-        whole = [result for result in self.results if not result.violations]
-        for result in self.results:
-            if result.violations:
-                self.say(str(result))
-        missed = sum(result.missed for result in self.results)
+    def close(self, seconds: float, *, strict: bool) -> int:
+        """Say what was broken, and how many converged, and return the exit code; `strict` means that every kill has to happen."""
+        broken = [result for result in self.results if result.violations]
+        missed = [result for result in self.results if result.missed]
         if missed:
-            self.say(f"{missed} ended before the call at which they were to be killed")
-        self.say(f"{len(whole)} of {len(self.results)} converged ({seconds:.0f} s)")
-        return 0 if len(whole) == len(self.results) else 1
+            self.say(f"{len(missed)} ended before the call at which they were to be killed:")
+        for result in (*missed, *broken):
+            self.say(str(result))
+        self.say(f"{len(self.results) - len(broken)} of {len(self.results)} converged ({seconds:.0f} s)")
+        return 1 if broken or (strict and missed) else 0
 
     @staticmethod
     def say(text: str) -> None:
@@ -85,7 +88,9 @@ def _play(board: Board, wanted: argparse.Namespace) -> None:
         board.play(map(cases.at, wanted.at))
         return
     recorded = board.play([Case("forward"), Case("back")])
-    found = [case for result in recorded for case in cases.of(result)]
+    found = [case for result in recorded for case in cases.of(result, every=wanted.every)]
+    if wanted.changes:
+        found = [case for case in found if case.changes]
     if wanted.list:
         board.say("\n".join(map(str, found)))
         return
@@ -122,10 +127,11 @@ def _lanes(folder: Path, count: int) -> Iterator[ProcessPoolExecutor]:
     queue = context.SimpleQueue()
     for one in folders:
         queue.put(one)
+    lanes = ProcessPoolExecutor(count, context, pool.begin, (queue,))
     try:
-        with ProcessPoolExecutor(count, context, pool.begin, (queue,)) as lanes:
-            yield lanes
+        yield lanes
     finally:
+        lanes.shutdown(cancel_futures=True)
         for one in folders:
             sandbox.down(one)
 
@@ -135,6 +141,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=GROUPS, help="one group of cases; all without it")
     parser.add_argument("--sample", type=int, metavar="N", help="N cases of each group, evenly spread")
     parser.add_argument("--at", action="append", metavar="KILL", help="one kill, as the matrix prints it; repeatable")
+    parser.add_argument(
+        "--every", action="store_true", help="also before a call what is already killed after the last one"
+    )
+    parser.add_argument("--changes", action="store_true", help="only at calls that change something")
     parser.add_argument("--list", action="store_true", help="only say what could be killed where")
     parser.add_argument("--lanes", type=int, default=2, help="how many sandboxes play at once")
     parser.add_argument("--prefect", metavar="URL", help="the API of a Prefect server that runs already")

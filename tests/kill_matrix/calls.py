@@ -17,6 +17,10 @@ from prefect.context import TaskRunContext
 Moment = Literal["before", "during", "after"]
 """Of a call: not begun, begun by a process that goes on alone, or done and not yet known to the caller."""
 WRITTEN = re.compile(r"(?P<moment>\w+) (?P<stage>\w+): (?P<name>.+) #(?P<number>\d+)")
+LOOKS = re.compile(
+    r"aws \w+:(Describe|List|Get)|\w+ (GET|HEAD) |process (pg_dump|uv|git (rev-\w+|show|show-ref|ls-remote)\b)"
+)
+"""Calls that change nothing."""
 HEARTBEAT = "alive-"
 """How the threads are called that give signs of life: their calls come when time has passed, not when something happens."""
 
@@ -30,6 +34,11 @@ class Call:
     name: str
     number: int
     """Which of this stage's calls of this name, from 1."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything outside, a file of the cache included."""
+        return LOOKS.match(self.name) is None
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.name} #{self.number}"

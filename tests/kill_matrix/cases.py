@@ -4,14 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from tests.kill_matrix.calls import Entry, Kill, Moment
+from tests.kill_matrix.calls import Entry, Kill
 
 Plot = Literal["forward", "back"]
 """A good release with a migration, or one whose container crashes, so that its promotion fails by itself."""
 REPEATED = 3
 """How many equal calls of one stage are killed: the next ones, of a poll for example, only come later."""
-BOTH: tuple[Moment, ...] = ("before", "after")
-ALL: tuple[Moment, ...] = ("before", "during", "after")
 LEFT_ALONE = ("process migration_runner upgrade", "process migration_runner downgrade", "process git push")
 """Programs that change something while nobody watches them any more: their caller is killed during their work too."""
 T = TypeVar("T")
@@ -24,6 +22,11 @@ class Case:
     plot: Plot
     promotion: Kill | None = None
     recovery: Kill | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether every kill is at a call that changes something."""
+        return all(kill.call.changes for kill in (self.promotion, self.recovery) if kill is not None)
 
     def __str__(self) -> str:
         kills = {"promotion": self.promotion, "recovery": self.recovery}
@@ -48,25 +51,34 @@ class Result:
     """What the first recovery called."""
 
     def __str__(self) -> str:
-        lines = [f"{'ok' if not self.violations else 'BROKEN':6} {self.seconds:5.1f} s  {self.outcome:14} {self.case}"]
-        if self.missed:
-            lines.append("       (it ended before that call)")
-        return "\n".join([*lines, *(f"       {violation}" for violation in self.violations)])
+        verdict = "BROKEN" if self.violations else "missed" if self.missed else "ok"
+        line = f"{verdict:6} {self.seconds:5.1f} s  {self.outcome:14} {self.case}"
+        return "\n".join([line, *(f"       {violation}" for violation in self.violations)])
 
 
-def kills(entries: Iterable[Entry]) -> Iterator[Kill]:
-    """Yield every moment of every call, in the order in which the calls began."""
+def kills(entries: Iterable[Entry], *, every: bool = False) -> Iterator[Kill]:
+    """Yield where to kill, in the order in which the calls began.
+
+    What is after one call of a stage is before its next: the process dies there once, unless `every` moment is wanted.
+    """
+    begun = set()
     for entry in entries:
-        if entry.moment == "before" and entry.call.number <= REPEATED:
-            for moment in ALL if entry.call.name in LEFT_ALONE else BOTH:
-                yield Kill(moment, entry.call)
+        call = entry.call
+        if entry.moment != "before" or call.number > REPEATED:
+            continue
+        if every or call.stage not in begun:
+            yield Kill("before", call)
+        if call.name in LEFT_ALONE:
+            yield Kill("during", call)
+        yield Kill("after", call)
+        begun.add(call.stage)
 
 
-def of(recorded: Result) -> list[Case]:
+def of(recorded: Result, *, every: bool = False) -> list[Case]:
     """Return the cases that an undisturbed run stands for: its promotion is killed, or its recovery where it failed by itself."""
     if recorded.case.plot == "forward":
-        return [Case("forward", promotion=kill) for kill in kills(recorded.promotion)]
-    return [Case("back", recovery=kill) for kill in kills(recorded.recovery)]
+        return [Case("forward", promotion=kill) for kill in kills(recorded.promotion, every=every)]
+    return [Case("back", recovery=kill) for kill in kills(recorded.recovery, every=every)]
 
 
 def pairs(results: Iterable[Result]) -> Iterator[Case]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.kill_matrix import edges
 from tests.kill_matrix.calls import Recorder
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds that a process may take."""
 LOOK = 0.02
 

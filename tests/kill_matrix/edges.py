@@ -26,8 +26,10 @@ CHANGE = re.compile(
     r"(?: IF NOT EXISTS| IF EXISTS)?\s*\(?(?P<what>[\w.\"-]*)",
     re.DOTALL,
 )
-IDENTITY = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)v\d[^/?]*|\?.*")
+IDENTITY = re.compile(r"sha256:[0-9a-f]{64}|(?<=/uploads/)[^?]+|(?<=/)v\d+\.[^/?]*|\?.*")
 """The parts of a URL that are another in each promotion."""
+NUMBERS = re.compile(r"_\d+")
+"""What keeps the databases of two rehearsals apart."""
 SERVICES = {"AmazonEC2ContainerServiceV20141113": "ecs", "Logs_20140328": "logs"}
 
 
@@ -62,7 +64,9 @@ def statement_name(cursor: psycopg.Cursor[Any], query: object) -> str | None:
     found = CHANGE.match(text.decode() if isinstance(text, bytes) else str(text))
     if found is None:
         return None
-    return "pg_terminate_backend" if "SELECT" in found["verb"] else f"{found['verb'].split()[0]} {found['what']}"
+    if "SELECT" in found["verb"]:
+        return "pg_terminate_backend"
+    return f"{found['verb'].split()[0]} {NUMBERS.sub('', found['what'])}"
 
 
 def process_name(argv: Sequence[str], environment: Mapping[str, str] | None) -> str:

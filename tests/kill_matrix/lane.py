@@ -19,6 +19,7 @@ from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.settings import Settings
+from tasks import clients
 from tests.kill_matrix import calls, child, state
 from tests.kill_matrix.calls import Entry, Kill, Recorder
 from tests.kill_matrix.cases import Case, Plot, Result
@@ -44,6 +45,8 @@ class Lane:
     folder: Path
     base: str = ""
     """The commit that runs; each case pushes a new one on top of it."""
+    now: State | None = None
+    """What the last case left."""
     played: int = 0
     journals: list[Path] = field(default_factory=list)
     """Of the processes of the case that is played, in their order."""
@@ -55,7 +58,9 @@ class Lane:
         os.environ.update({**running.variables, "PROMOTER_LEASE_SECONDS": LEASE})
         path = self.folder / "services" / f"{NAME}.toml"
         path.write_text(to_toml(_quick(config.load(path))))
+        _thin_out(config.load(path))
         self.base = remote.git(self.folder / "remote.git", "rev-parse", BRANCH).stdout.strip()
+        self.now = None
 
     def play(self, case: Case) -> Result:
         """Play one case; where it breaks a promise, the next one gets a new sandbox."""
@@ -67,6 +72,7 @@ class Lane:
             broken = (f"I1: {type(error).__name__}: {error}",)
             return Result(case, "no end", broken, missed=False, seconds=time.monotonic() - began)
         found = tuple(violations(story))
+        self.now = story.after
         if found:
             self.open()
         elif story.promotion is not None and story.promotion.outcome == "released":
@@ -85,7 +91,7 @@ class Lane:
         self.played += 1
         self.journals = []
         service = config.find(NAME, Settings().services)
-        before = state.read(service, ENVIRONMENT)
+        before = self.now or state.read(service, ENVIRONMENT)
         commit = self._push(case.plot)
         epochs = [before.epoch]
         missed = False
@@ -140,16 +146,25 @@ class Lane:
 
 
 def _quick(service: Service) -> Service:
-    """Return the service with one real test, no code quality, and one platform."""
+    """Return the service with few tests, no code quality, one platform, and patience for a machine that plays other cases too."""
     checks = Checks(
         test=("pytest", "--quiet", "--junitxml=junit.xml", "tests/test_health.py"),
         junit="junit.xml",
         variables=service.checks.variables,
-        timeout=60,
+        timeout=240,
     )
     platforms = service.rule("test").platforms
     branches = tuple(rule.model_copy(update={"platforms": platforms}) for rule in service.branches)
-    return service.model_copy(update={"checks": checks, "branches": branches})
+    patience = {"health_timeout": 60, "rollout_timeout": 120}
+    environments = {name: one.model_copy(update=patience) for name, one in service.environments.items()}
+    return service.model_copy(update={"checks": checks, "branches": branches, "environments": environments})
+
+
+def _thin_out(service: Service) -> None:
+    """Let one task run where a case is played and none elsewhere: their health checks are what keeps the machine busy."""
+    for name, environment in service.environments.items():
+        client, count = clients.ecs(environment), int(name == ENVIRONMENT)
+        client.update_service(cluster=environment.cluster, service=environment.service, desiredCount=count)
 
 
 def _promote(commit: str) -> None:
