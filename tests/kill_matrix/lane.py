@@ -175,13 +175,14 @@ def _promote(commit: str) -> None:
 def _recover() -> None:
     """Recover, again and again as the schedule does, until every promotion has ended."""
     _forget_hooks()
-    while True:
-        try:
-            if all(promotion.ended_at is not None for promotion in recover_all()):
-                return
-        except Exception as error:  # noqa: BLE001 - the next minute's recovery begins anew, whatever ended this one
-            print(f"recover: {error!r}", flush=True)  # noqa: T201
+    while _unended():
+        recover_all()
         time.sleep(0.1)
+
+
+def _unended() -> int:
+    with connect() as ledger:
+        return len(promotions.unended(ledger))
 
 
 def _forget_hooks() -> None:
