@@ -21,7 +21,7 @@ from promoter import postgres
 from tests.kill_matrix import cases, pool
 from tests.kill_matrix.cases import Case, Result
 
-GROUPS = ("forward", "back", "pairs")
+GROUPS = (*cases.PLOTS, "pairs")
 PAIRS = 24
 """How many pairs of kills a whole matrix has."""
 QUIET = {
@@ -85,24 +85,24 @@ class Board:
 def _play(board: Board, wanted: argparse.Namespace) -> None:
     """Play what is wanted: undisturbed runs first, then what is made of them, then pairs made of that."""
     if wanted.at:
-        board.play(map(cases.at, wanted.at))
+        board.play(map(Case.read, wanted.at))
         return
-    recorded = board.play([Case("forward"), Case("back")])
+    groups = [wanted.only] if wanted.only else GROUPS
+    recorded = board.play([Case(plot) for plot in cases.PLOTS if plot in groups or "pairs" in groups])
     found = [case for result in recorded for case in cases.of(result, every=wanted.every)]
     if wanted.changes:
         found = [case for case in found if case.changes]
     if wanted.list:
         board.say("\n".join(map(str, found)))
         return
-    for plot in ("forward", "back"):
-        if wanted.only in {None, plot}:
+    for plot in cases.PLOTS:
+        if plot in groups:
             board.play(cases.sample([case for case in found if case.plot == plot], wanted.sample))
-    if wanted.only in {None, "pairs"}:
-        forward = [result for result in board.results if result.case.promotion is not None]
-        if not forward:
-            count = wanted.sample or PAIRS
-            forward = board.play(cases.sample([case for case in found if case.plot == "forward"], count))
-        board.play(cases.sample(list(cases.pairs(forward)), wanted.sample or PAIRS))
+    if "pairs" in groups:
+        count = wanted.sample or PAIRS
+        killed = [result for result in board.results if result.case.promotion is not None]
+        killed = killed or board.play(cases.sample([case for case in found if case.promotion is not None], count))
+        board.play(cases.sample(list(cases.pairs(killed)), count))
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("kill_matrix", description=__doc__)
     parser.add_argument("--only", choices=GROUPS, help="one group of cases; all without it")
     parser.add_argument("--sample", type=int, metavar="N", help="N cases of each group, evenly spread")
-    parser.add_argument("--at", action="append", metavar="KILL", help="one kill, as the matrix prints it; repeatable")
+    parser.add_argument("--at", action="append", metavar="CASE", help="one case, as the matrix prints it; repeatable")
     parser.add_argument(
         "--every", action="store_true", help="also before a call what is already killed after the last one"
     )

@@ -1,13 +1,18 @@
 """What can be killed where: the cases of the matrix, made from what undisturbed runs called."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar, get_args
 
 from tests.kill_matrix.calls import Entry, Kill
 
-Plot = Literal["forward", "back"]
-"""A good release with a migration, or one whose container crashes, so that its promotion fails by itself."""
+Plot = Literal["forward", "back", "rollback"]
+"""A good release with a migration; one whose container crashes, so that its promotion fails by itself; a person's way back, schema included."""
+PLOTS: tuple[Plot, ...] = get_args(Plot)
+WRITTEN = re.compile(
+    r"(?P<plot>\w+), (?:promotion killed (?P<promotion>.+?))??(?: and )?(?:recovery killed (?P<recovery>.+))?"
+)
 REPEATED = 3
 """How many equal calls of one stage are killed: the next ones, of a poll for example, only come later."""
 LEFT_ALONE = ("process migration_runner upgrade", "process migration_runner downgrade", "process git push")
@@ -22,6 +27,17 @@ class Case:
     plot: Plot
     promotion: Kill | None = None
     recovery: Kill | None = None
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return what `str` wrote; raise ValueError where it did not."""
+        found = WRITTEN.fullmatch(text)
+        plot = next((plot for plot in PLOTS if found is not None and plot == found["plot"]), None)
+        if found is None or plot is None:
+            msg = f"{text!r} is not like 'forward, promotion killed after roll_out: aws ecs:UpdateService #1'"
+            raise ValueError(msg)
+        killed = [Kill.read(found[process]) if found[process] else None for process in ("promotion", "recovery")]
+        return cls(plot, *killed)
 
     @property
     def changes(self) -> bool:
@@ -76,9 +92,10 @@ def kills(entries: Iterable[Entry], *, every: bool = False) -> Iterator[Kill]:
 
 def of(recorded: Result, *, every: bool = False) -> list[Case]:
     """Return the cases that an undisturbed run stands for: its promotion is killed, or its recovery where it failed by itself."""
-    if recorded.case.plot == "forward":
-        return [Case("forward", promotion=kill) for kill in kills(recorded.promotion, every=every)]
-    return [Case("back", recovery=kill) for kill in kills(recorded.recovery, every=every)]
+    plot = recorded.case.plot
+    if plot == "back":
+        return [Case(plot, recovery=kill) for kill in kills(recorded.recovery, every=every)]
+    return [Case(plot, promotion=kill) for kill in kills(recorded.promotion, every=every)]
 
 
 def pairs(results: Iterable[Result]) -> Iterator[Case]:
@@ -86,12 +103,6 @@ def pairs(results: Iterable[Result]) -> Iterator[Case]:
     told = [(result.case, list(kills(result.recovery))) for result in results if result.case.promotion is not None]
     for number, (case, found) in enumerate((case, found) for case, found in told if found):
         yield Case(case.plot, case.promotion, found[number * 7 % len(found)])
-
-
-def at(text: str) -> Case:
-    """Return the case of a kill that is written as `str` writes it; the calls of a recovery belong to a way back."""
-    kill = Kill.read(text)
-    return Case("back", recovery=kill) if kill.call.stage == "recover" else Case("forward", promotion=kill)
 
 
 def sample(found: Sequence[T], wanted: int | None) -> list[T]:

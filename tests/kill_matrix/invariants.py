@@ -8,9 +8,9 @@ from typing import Any
 from promoter.health import accepted_versions
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
-from promoter.records import Rehearsal, Rollout
+from promoter.records import Image, Rehearsal, Rollout
 from tests.kill_matrix.calls import Entry
-from tests.kill_matrix.state import State
+from tests.kill_matrix.state import Life, State
 
 DOWNGRADE = "process migration_runner downgrade"
 FIRST = "v1.0.2"
@@ -19,20 +19,19 @@ FIRST = "v1.0.2"
 
 @dataclass(frozen=True)
 class Story:
-    """One push, whatever was killed on its way, and what came of it."""
+    """One push, or one wish to go back, whatever was killed on its way, and what came of it."""
 
-    commit: str
     before: State
     after: State
     epochs: Sequence[int]
     """Of the environment, after each process."""
     promotions: Sequence[Promotion]
-    """Of the push, none where it was killed before it was accepted."""
+    """That came with it, none where it was killed before it was accepted."""
     steps: Sequence[Step]
     calls: Sequence[Entry]
     """Of every process, in their order."""
-    stopped: Sequence[float | None]
-    """When each task of the new definition was STOPPED, in seconds since 1970; None for one that is not."""
+    lives: Sequence[Life]
+    """Of the tasks of the newer definition: the one that a promotion brings, or that a rollback leaves."""
     idle: Sequence[Entry]
     """The calls of one more recovery, after the end."""
 
@@ -42,8 +41,15 @@ class Story:
 
     @property
     def promotion(self) -> Promotion | None:
-        """The promotion of the push."""
+        """The one promotion."""
         return self.promotions[0] if self.promotions else None
+
+    def goal(self) -> tuple[Image, tuple[str, ...]]:
+        """Return the image and the heads of the release that was wanted."""
+        plan = self.result("plan_rollback")
+        if plan is None:
+            return self.result("publish_image"), self.result("migrate").after
+        return plan.image, plan.heads if plan.downgrade is None else plan.downgrade.after
 
 
 def violations(story: Story) -> list[str]:
@@ -63,17 +69,17 @@ def violations(story: Story) -> list[str]:
 
 def whole(story: Story) -> Iterator[str]:
     """I1: exactly new, or exactly old."""
-    released = story.promotion is not None and story.promotion.outcome == "released"
-    yield from _new(story) if released else _old(story)
+    promotion = story.promotion
+    yield from _new(story, promotion) if promotion and promotion.outcome == "released" else _old(story)
     yield from _settled(story.after)
 
 
-def _new(story: Story) -> Iterator[str]:
-    after, image, change = story.after, story.result("publish_image"), story.result("migrate")
+def _new(story: Story, promotion: Promotion) -> Iterator[str]:
+    after, (image, heads) = story.after, story.goal()
     wanted = {
         "image": (after.observed.image, image.reference),
-        "heads": (after.observed.heads, change.after),
-        "git tag": (after.tags.get(image.tag), story.commit),
+        "heads": (after.observed.heads, heads),
+        "git tag": (after.tags.get(image.tag), promotion.push.commit),
         ":latest": (after.latest, image.digest),
     }
     yield from (f"released, but {what} is {is_}, not {want}" for what, (is_, want) in wanted.items() if is_ != want)
@@ -140,13 +146,13 @@ def fenced(story: Story) -> Iterator[str]:
 
 
 def ordered(story: Story) -> Iterator[str]:
-    """I4: no downgrade before every task of the new definition is STOPPED."""
-    began = next((entry.at for entry in story.calls if entry.call.name == DOWNGRADE), None)
-    if began is None:
-        return
-    late = [at for at in story.stopped if at is None or at > began]
-    if late:
-        yield f"{len(late)} of {len(story.stopped)} tasks of the new definition were not STOPPED when the downgrade began"
+    """I4: no downgrade before every task of the newer definition is STOPPED."""
+    for entry in story.calls:
+        if entry.call.name == DOWNGRADE and entry.moment == "before":
+            there = [life for life in story.lives if life.made < entry.at]
+            late = [life for life in there if life.stopped is None or life.stopped > entry.at]
+            if late:
+                yield f"{len(late)} of {len(there)} tasks of the newer definition were not STOPPED when a downgrade began"
 
 
 def pinned(story: Story) -> Iterator[str]:
@@ -173,7 +179,7 @@ def numbered(story: Story) -> Iterator[str]:
 def ended(story: Story) -> Iterator[str]:
     """I7: an accepted push ends once, in an outcome."""
     if len(story.promotions) > 1:
-        yield f"the push was promoted {len(story.promotions)} times"
+        yield f"it was promoted {len(story.promotions)} times"
     for promotion in story.promotions:
         if promotion.outcome not in {"released", "rolled_back", "schema_kept", "rejected"}:
             yield f"the promotion ended as {promotion.outcome}: {promotion.cause}"

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from deployments.sandbox import remote, sandbox
 from deployments.sandbox.sample.repository import SampleRepository
@@ -12,30 +13,28 @@ from deployments.sandbox.sample.scenarios import Scenario
 from deployments.sandbox.sample.service import to_toml
 from flows import promote
 from flows.recover import recover_all
+from flows.rollback import rollback
 from promoter import config
 from promoter.config import Checks, Service
 from promoter.ledger import promotions, steps
 from promoter.ledger.connection import connect
-from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.settings import Settings
 from tasks import clients
 from tests.kill_matrix import calls, child, state
-from tests.kill_matrix.calls import Entry, Kill, Recorder
+from tests.kill_matrix.calls import Kill, Recorder
 from tests.kill_matrix.cases import Case, Plot, Result
 from tests.kill_matrix.invariants import Story, violations
 from tests.kill_matrix.state import State
 
 NAME = "sample-api"
 BRANCH, ENVIRONMENT = "main", "production"
-SCENARIOS: dict[Plot, tuple[Scenario, ...]] = {
-    "forward": (Scenario.NEW_MIGRATION,),
-    "back": (Scenario.NEW_MIGRATION, Scenario.CRASH_AT_START),
-}
+GOOD = (Scenario.NEW_MIGRATION,)
+BROKEN = (*GOOD, Scenario.CRASH_AT_START)
 LEASE = "2"
 """Seconds without a sign of life until another takes over; 30 outside of tests."""
 KILLED = 9
-SENTENCES = (promote.promote_dev, promote.promote_cicd, promote.promote_test, promote.promote_main)
+SENTENCES = (promote.promote_dev, promote.promote_cicd, promote.promote_test, promote.promote_main, rollback)
 
 
 @dataclass
@@ -45,6 +44,8 @@ class Lane:
     folder: Path
     base: str = ""
     """The commit that runs; each case pushes a new one on top of it."""
+    releases: int = 0
+    """How many were promoted since the last rollback, the one that it went to included."""
     now: State | None = None
     """What the last case left."""
     played: int = 0
@@ -60,23 +61,23 @@ class Lane:
         path.write_text(to_toml(_quick(config.load(path))))
         _thin_out(config.load(path))
         self.base = remote.git(self.folder / "remote.git", "rev-parse", BRANCH).stdout.strip()
-        self.now = None
+        self.now, self.releases = None, 0
 
     def play(self, case: Case) -> Result:
         """Play one case; where it breaks a promise, the next one gets a new sandbox."""
         began = time.monotonic()
         try:
-            story, missed = self._story(case)
+            while case.plot == "rollback" and self.releases < 2:
+                self._play(Case("forward"))
+            began = time.monotonic()
+            story, missed = self._play(case)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the other cases are played
             self.open()
             broken = (f"I1: {type(error).__name__}: {error}",)
             return Result(case, "no end", broken, missed=False, seconds=time.monotonic() - began)
         found = tuple(violations(story))
-        self.now = story.after
         if found:
             self.open()
-        elif story.promotion is not None and story.promotion.outcome == "released":
-            self.base = story.commit
         return Result(
             case,
             str(story.promotion.outcome) if story.promotion else "never accepted",
@@ -87,41 +88,55 @@ class Lane:
             tuple(calls.read(self.journals[1])),
         )
 
-    def _story(self, case: Case) -> tuple[Story, bool]:
+    def _play(self, case: Case) -> tuple[Story, bool]:
         self.played += 1
         self.journals = []
         service = config.find(NAME, Settings().services)
-        before = self.now or state.read(service, ENVIRONMENT)
-        commit = self._push(case.plot)
-        epochs = [before.epoch]
-        missed = False
-        actions: list[tuple[str, Callable[[], object], Kill | None]] = [
-            ("promotion", lambda: _promote(commit), case.promotion),
+        before, known = self.now or state.read(service, ENVIRONMENT), _promotions()
+        action = self._action(case.plot)
+        missed, epochs = False, [before.epoch]
+        for process, act, kill in (
+            ("promotion", action, case.promotion),
             *([("recover", _recover, case.recovery)] if case.recovery else []),
             ("recover", _recover, None),
-        ]
-        for process, action, kill in actions:
-            code = self._run(process, action, kill)
+        ):
+            code = self._run(process, act, kill)
             missed |= kill is not None and code != KILLED
             epochs.append(state.epoch(service, ENVIRONMENT))
         self._run("recover", recover_all, None)
-        entries = [entry for journal in self.journals[:-1] for entry in calls.read(journal)]
-        return self._told(service, commit, before, epochs, entries), missed
+        story = self._story(service, before, epochs, _promotions() - known)
+        self._remember(story)
+        return story, missed
 
-    def _told(self, service: Service, commit: str, before: State, epochs: list[int], entries: list[Entry]) -> Story:
-        found, recorded = _ledger(commit)
-        definition = next((step.result.after for step in recorded if step.stage == "register" and step.result), None)
+    def _story(self, service: Service, before: State, epochs: list[int], new: set[UUID]) -> Story:
+        with connect() as ledger:
+            found = [promotions.get(ledger, promotion) for promotion in new]
+            recorded = [step for promotion in new for step in steps.of(ledger, promotion)]
+        definition = _newer_definition(recorded)
         return Story(
-            commit=commit,
             before=before,
             after=state.read(service, ENVIRONMENT),
             epochs=epochs,
             promotions=found,
             steps=recorded,
-            calls=entries,
-            stopped=[] if definition is None else state.stopped_at(service, ENVIRONMENT, definition),
+            calls=[entry for journal in self.journals[:-1] for entry in calls.read(journal)],
+            lives=[] if definition is None else state.lives(service, ENVIRONMENT, definition),
             idle=calls.read(self.journals[-1]),
         )
+
+    def _remember(self, story: Story) -> None:
+        """Keep what the next case begins with."""
+        self.now = story.after
+        if story.promotion is not None and story.promotion.outcome == "released":
+            self.base = story.promotion.push.commit
+            self.releases = self.releases + 1 if story.promotion.rollback_to is None else 1
+
+    def _action(self, plot: Plot) -> Callable[[], object]:
+        """Return what a promotion's process does; a commit is pushed for it first where it needs one."""
+        if plot == "rollback":
+            return _roll_back
+        commit = self._push(GOOD if plot == "forward" else BROKEN)
+        return lambda: _promote(commit)
 
     def _run(self, process: str, action: Callable[[], object], kill: Kill | None) -> int:
         folder = self.folder / "cases"
@@ -130,7 +145,7 @@ class Lane:
         self.journals.append(journal)
         return child.run(action, Recorder(journal, process, kill), journal.with_suffix(".log"))
 
-    def _push(self, plot: Plot) -> str:
+    def _push(self, scenarios: Sequence[Scenario]) -> str:
         """Push a new release on top of the one that runs, in the place of one that was taken back."""
         folder = self.folder / "sample"
         repository = SampleRepository.create(self.folder / "remote.git", folder)
@@ -140,7 +155,7 @@ class Lane:
             ("push", "--quiet", "--force", "origin", BRANCH),
         ):
             remote.git(folder, *command)
-        commit = [repository.commit(scenario, BRANCH) for scenario in SCENARIOS[plot]][-1]
+        commit = [repository.commit(scenario, BRANCH) for scenario in scenarios][-1]
         repository.push(BRANCH)
         return commit
 
@@ -172,6 +187,11 @@ def _promote(commit: str) -> None:
     promote.promote_main(NAME, BRANCH, commit)
 
 
+def _roll_back() -> None:
+    _forget_hooks()
+    rollback(NAME, ENVIRONMENT, with_downgrade=True)
+
+
 def _recover() -> None:
     """Recover, again and again as the schedule does, until every promotion has ended."""
     _forget_hooks()
@@ -193,10 +213,14 @@ def _forget_hooks() -> None:
         sentence.on_cancellation_hooks = []
 
 
-def _ledger(commit: str) -> tuple[list[Promotion], list[Step]]:
-    query = (
-        "SELECT promotions.id FROM promotions JOIN pushes ON pushes.id = push WHERE commit = %s ORDER BY accepted_at"
-    )
+def _promotions() -> set[UUID]:
     with connect() as ledger:
-        found = [promotions.get(ledger, row["id"]) for row in ledger.execute(query, [commit]).fetchall()]
-        return found, [step for promotion in found for step in steps.of(ledger, promotion.id)]
+        return {row["id"] for row in ledger.execute("SELECT id FROM promotions").fetchall()}
+
+
+def _newer_definition(recorded: Sequence[Step]) -> str | None:
+    """Return the definition whose tasks need the newer schema: a promotion brings it, a rollback leaves it."""
+    done = {step.stage: step.result for step in recorded if step.result is not None}
+    if "register_again" in done:
+        return str(done["register_again"].before)
+    return str(done["register"].after) if "register" in done else None

@@ -54,6 +54,15 @@ class State:
     frozen: str | None
 
 
+@dataclass(frozen=True)
+class Life:
+    """Of one task, in seconds since 1970."""
+
+    made: float
+    stopped: float | None
+    """None for one that is not."""
+
+
 def read(service: Service, name: str) -> State:
     """Look at everything; nothing is changed."""
     environment = service.environment(name)
@@ -76,8 +85,8 @@ def read(service: Service, name: str) -> State:
     )
 
 
-def stopped_at(service: Service, name: str, definition: str) -> list[float | None]:
-    """Return when each task of `definition` was STOPPED, in seconds since 1970, None for one that is not."""
+def lives(service: Service, name: str, definition: str) -> list[Life]:
+    """Return when each task of `definition` was made and STOPPED."""
     environment = service.environment(name)
     client = clients.ecs(environment)
     family = task_definitions.family(definition)
@@ -86,7 +95,10 @@ def stopped_at(service: Service, name: str, definition: str) -> list[float | Non
         arns = client.list_tasks(cluster=environment.cluster, family=family, desiredStatus=status)["taskArns"]
         answer = client.describe_tasks(cluster=environment.cluster, tasks=arns)["tasks"] if arns else []
         found += [one for one in answer if one["taskDefinitionArn"] == definition]
-    return [one["stoppedAt"].timestamp() if "stoppedAt" in one else None for one in found]
+    return [
+        Life(one["createdAt"].timestamp(), one["stoppedAt"].timestamp() if "stoppedAt" in one else None)
+        for one in found
+    ]
 
 
 def _tasks(ecs: EcsService) -> tuple[TaskState, ...]:

@@ -11,7 +11,7 @@ from promoter.postgres import Server
 from promoter.shell import run
 from tests.kill_matrix import calls, child
 from tests.kill_matrix.calls import Call, Entry, Kill, Recorder
-from tests.kill_matrix.cases import Case, Result, at, kills, of, pairs, sample
+from tests.kill_matrix.cases import Case, Result, kills, of, pairs, sample
 from tests.kill_matrix.edges import http_name, process_name, statement_name
 
 UPDATE = Call("roll_out", "aws ecs:UpdateService", 1)
@@ -98,18 +98,33 @@ def test_a_process_is_killed_where_it_is_told_to_be(tmp_path: Path) -> None:
 
 
 def test_a_kill_is_read_as_it_is_written() -> None:
-    """So a line of the matrix can be played again."""
+    """As the command line does."""
     kill = Kill("after", UPDATE)
 
     assert str(kill) == "after roll_out: aws ecs:UpdateService #1"
-    assert at(str(kill)) == Case("forward", promotion=kill)
     assert Kill.read(str(kill)) == kill
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("forward", promotion=Kill("after", UPDATE)),
+        Case("back", recovery=Kill("before", UPDATE)),
+        Case("rollback", Kill("during", PUSH), Kill("before", UPDATE)),
+    ],
+    ids=str,
+)
+def test_a_case_is_read_as_it_is_written(case: Case) -> None:
+    """So a line of the matrix can be played again."""
+    assert Case.read(str(case)) == case
 
 
 def test_what_is_no_kill_is_refused() -> None:
     """A mistake on the command line is told, with an example."""
     with pytest.raises(ValueError, match="is not like"):
         Kill.read("sometime roll_out: aws ecs:UpdateService #1")
+    with pytest.raises(ValueError, match="is not like"):
+        Case.read("sideways, promotion killed after roll_out: aws ecs:UpdateService #1")
 
 
 def test_a_process_dies_once_between_two_calls() -> None:

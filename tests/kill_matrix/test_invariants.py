@@ -16,7 +16,7 @@ from promoter.records import Image, Push, Rehearsal, Rollout, SchemaChange
 from tasks.observation import Observation
 from tests.kill_matrix.calls import Call, Entry
 from tests.kill_matrix.invariants import DOWNGRADE, Story, violations
-from tests.kill_matrix.state import Number, State
+from tests.kill_matrix.state import Life, Number, State
 
 OLD, NEW = f"sha256:{'0' * 64}", f"sha256:{'1' * 64}"
 COMMIT = "c" * 40
@@ -69,7 +69,7 @@ def released(make_service: Callable[..., Service]) -> Story:
         step("migrate", SchemaChange(("one",), ("two",)), intent=True),
         step("roll_out", Rollout("tsk:1", "tsk:2"), intent=True),
     )
-    return Story(COMMIT, BEFORE, AFTER, (1, 2), (promotion,), steps, (), (), ())
+    return Story(BEFORE, AFTER, (1, 2), (promotion,), steps, (), (), ())
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def rolled_back(released: Story) -> Story:
         after=replace(BEFORE, numbers={"v1.1.0": number}, epoch=3),
         promotions=(promotion,),
         calls=(downgrade,),
-        stopped=(9.0,),
+        lives=(Life(1.0, 9.0),),
     )
 
 
@@ -142,8 +142,8 @@ OLD_SIDE: tuple[tuple[str, str, Break], ...] = (
     ("a proven way back was not taken", "I1", outcome("schema_kept")),
     ("it was tagged before it was verified", "I2", after(tags=AFTER.tags)),
     ("`:latest` was moved before it was verified", "I2", after(latest=NEW)),
-    ("the downgrade came first", "I4", lambda story: replace(story, stopped=(11.0,))),
-    ("a new task still runs", "I4", lambda story: replace(story, stopped=(None,))),
+    ("the downgrade came first", "I4", lambda story: replace(story, lives=(Life(1.0, 11.0),))),
+    ("a new task still runs", "I4", lambda story: replace(story, lives=(Life(1.0, None),))),
     (
         "an old number means something else",
         "I6",

@@ -9,22 +9,23 @@ from promoter.shell import run
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
 
-KILLS = (
-    "during migrate: process migration_runner upgrade #1",
-    "after roll_out: aws ecs:UpdateService #1",
-    "before verify: sql ledger UPDATE promotions, UPDATE steps #1",
-    "after verify: sql ledger UPDATE promotions, UPDATE steps #1",
-    "during tag_release: process git push #1",
+CASES = (
+    "forward, promotion killed during migrate: process migration_runner upgrade #1",
+    "forward, promotion killed after roll_out: aws ecs:UpdateService #1",
+    "forward, promotion killed before verify: sql ledger UPDATE promotions, UPDATE steps #1",
+    "forward, promotion killed after verify: sql ledger UPDATE promotions, UPDATE steps #1",
+    "forward, promotion killed during tag_release: process git push #1",
+    "back, recovery killed during recover: process migration_runner downgrade #1",
 )
-"""An orphaned migration, a rollout that nobody follows, both sides of the commit point, and a tag that nobody saw arrive."""
+"""An orphaned migration, a rollout that nobody follows, both sides of the commit point, a tag that nobody saw arrive, and a way back."""
 
 
 def test_a_killed_promotion_comes_to_a_whole_end(running: Sandbox) -> None:
     """Nothing but the ledger and the outside world is left, and recovery makes it exactly new or exactly old."""
-    kills = [f"--at={kill}" for kill in KILLS]
+    cases = [f"--at={case}" for case in CASES]
     api = f"--prefect={running.variables['PREFECT_API_URL']}"
 
-    output = run([sys.executable, "-m", "tests.kill_matrix", api, *kills], timeout=280, check=False)
+    output = run([sys.executable, "-m", "tests.kill_matrix", api, *cases], timeout=280, check=False)
 
-    assert f"\n{len(KILLS)} of {len(KILLS)} converged" in output.stdout, output.stdout + output.stderr
+    assert f"\n{len(CASES)} of {len(CASES)} converged" in output.stdout, output.stdout + output.stderr
     assert output.code == 0
