@@ -58,18 +58,20 @@ class Result:
     outcome: str
     """Of the promotion; `never accepted` where there is none."""
     violations: tuple[str, ...]
-    missed: bool
+    missed: bool = False
     """Whether a process ended before it came to where it was to be killed."""
-    seconds: float
+    seconds: float = 0.0
     promotion: tuple[Entry, ...] = ()
     """What the promotion called."""
     recovery: tuple[Entry, ...] = ()
     """What the first recovery called."""
+    log: str = ""
+    """What the processes said last, where a promise was broken."""
 
     def __str__(self) -> str:
         verdict = "BROKEN" if self.violations else "missed" if self.missed else "ok"
         line = f"{verdict:6} {self.seconds:5.1f} s  {self.outcome:14} {self.case}"
-        return "\n".join([line, *(f"       {violation}" for violation in self.violations)])
+        return "\n".join([line, *(f"       {told}" for told in (*self.violations, *self.log.splitlines()))])
 
 
 def kills(entries: Iterable[Entry], *, every: bool = False) -> Iterator[Kill]:
