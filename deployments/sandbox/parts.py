@@ -66,8 +66,8 @@ def start_aws(folder: Path, runtime: str, variables: Mapping[str, str]) -> Part:
     return _located(_start("aws", folder, argv, variables), folder, own / "ready.json", "endpoint_url")
 
 
-def start_prefect(folder: Path, database: DatabaseCredentials) -> Part:
-    """Start a Prefect server on PostgreSQL and bring its deployments in line with prefect.yaml."""
+def start_prefect(folder: Path, database: DatabaseCredentials, *, deploy: bool = True) -> Part:
+    """Start a Prefect server on PostgreSQL and bring its deployments in line with prefect.yaml; `deploy=False` leaves them out."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     variables = {
@@ -80,13 +80,17 @@ def start_prefect(folder: Path, database: DatabaseCredentials) -> Part:
     argv = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     part = _start("prefect", folder, argv, variables, url)
     _wait(part, folder, lambda: httpx.get(f"{url}/api/health", timeout=1).is_success)
-    client = {name: variables[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+    if deploy:
+        _deploy({name: variables[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")})
+    return part
+
+
+def _deploy(client: Mapping[str, str]) -> None:
     for words in (
         ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
         ["--no-prompt", "deploy", "--all"],
     ):
         run([sys.executable, "-m", "prefect", *words], cwd=ROOT, env=client, timeout=PATIENCE)
-    return part
 
 
 def start_worker(folder: Path, variables: Mapping[str, str]) -> Part:

@@ -112,7 +112,7 @@ def _prefect(folder: Path, url: str | None) -> Iterator[None]:
     try:
         if url is None:
             database = postgres.create_database(postgres.start(folder / "postgres", durable=False), "prefect")
-            url = f"{parts.start_prefect(folder, database).url}/api"
+            url = f"{parts.start_prefect(folder, database, deploy=False).url}/api"
         os.environ["PREFECT_API_URL"] = url
         yield
     finally:
