@@ -127,7 +127,7 @@ def _lanes(folder: Path, count: int) -> Iterator[ProcessPoolExecutor]:
     queue = context.SimpleQueue()
     for one in folders:
         queue.put(one)
-    lanes = ProcessPoolExecutor(count, context, pool.begin, (queue,))
+    lanes = ProcessPoolExecutor(count, context, pool.begin, (queue, context.Lock()))
     try:
         yield lanes
     finally:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
@@ -11,11 +12,13 @@ from deployments.sandbox import remote, sandbox
 from deployments.sandbox.sample.repository import SampleRepository
 from deployments.sandbox.sample.scenarios import Scenario
 from deployments.sandbox.sample.service import to_toml
+from deployments.sandbox.sandbox import Sandbox
 from flows import promote
 from flows.recover import recover_all
 from flows.rollback import rollback
 from promoter import config
 from promoter.config import Checks, Service
+from promoter.errors import RolloutError
 from promoter.ledger import promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.steps import Step
@@ -36,6 +39,7 @@ TEST = "tests/test_quickly.py"
 LEASE = "2"
 """Seconds without a sign of life until another takes over; 30 outside of tests."""
 KILLED = 9
+TRIES = 3
 KEPT = 12
 """How many lines of each process are told of a case that broke a promise."""
 SENTENCES = (promote.promote_dev, promote.promote_cicd, promote.promote_test, promote.promote_main, rollback)
@@ -58,8 +62,7 @@ class Lane:
 
     def open(self) -> None:
         """Bring a new sandbox up, whose service has quick checks and one platform."""
-        sandbox.down(self.folder)
-        running = sandbox.up(self.folder, prefect=False)
+        running = _up(self.folder)
         os.environ.update({**running.variables, "PROMOTER_LEASE_SECONDS": LEASE})
         path = self.folder / "services" / f"{NAME}.toml"
         path.write_text(to_toml(_quick(config.load(path))))
@@ -176,6 +179,16 @@ class Lane:
         commit = [repository.commit(scenario, BRANCH) for scenario in scenarios][-1]
         repository.push(BRANCH)
         return commit
+
+
+def _up(folder: Path) -> Sandbox:
+    """Bring a new sandbox up; on a busy machine its first release may come too late, and the next one does not."""
+    for _ in range(TRIES - 1):
+        sandbox.down(folder)
+        with suppress(RolloutError):
+            return sandbox.up(folder, prefect=False)
+    sandbox.down(folder)
+    return sandbox.up(folder, prefect=False)
 
 
 def _quick(service: Service) -> Service:

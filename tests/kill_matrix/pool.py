@@ -1,6 +1,7 @@
 """The processes that play cases: each has one lane for all of its life."""
 
 from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Lock
 from pathlib import Path
 
 from tests.kill_matrix.cases import Case, Result
@@ -10,10 +11,11 @@ LANES: list[Lane] = []
 """The one lane of this process."""
 
 
-def begin(folders: "SimpleQueue[Path]") -> None:
+def begin(folders: "SimpleQueue[Path]", one_at_a_time: Lock) -> None:
     """Open a lane in one of `folders`."""
     lane = Lane(folders.get())
-    lane.open()
+    with one_at_a_time:
+        lane.open()
     LANES.append(lane)
 
 
