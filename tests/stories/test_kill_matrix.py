@@ -9,6 +9,8 @@ from promoter.shell import run
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
 
+PATIENCE = 880.0
+"""Seconds for all of them on a machine that is busy with other things; it takes one minute on one that is not."""
 CASES = (
     "forward, promotion killed during migrate: process migration_runner upgrade #1",
     "forward, promotion killed after roll_out: aws ecs:UpdateService #1",
@@ -20,12 +22,13 @@ CASES = (
 """An orphaned migration, a rollout that nobody follows, both sides of the commit point, a tag that nobody saw arrive, and a way back."""
 
 
+@pytest.mark.timeout(PATIENCE + 20)
 def test_a_killed_promotion_comes_to_a_whole_end(running: Sandbox) -> None:
     """Nothing but the ledger and the outside world is left, and recovery makes it exactly new or exactly old."""
     cases = [f"--at={case}" for case in CASES]
     api = f"--prefect={running.variables['PREFECT_API_URL']}"
 
-    output = run([sys.executable, "-m", "tests.kill_matrix", api, *cases], timeout=280, check=False)
+    output = run([sys.executable, "-m", "tests.kill_matrix", api, *cases], timeout=PATIENCE, check=False)
 
     assert f"\n{len(CASES)} of {len(CASES)} converged" in output.stdout, output.stdout + output.stderr
     assert output.code == 0
