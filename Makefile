@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 RUN = VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: demo test test-deep kill-matrix lint bench lock environment
+.PHONY: demo test test-deep kill-matrix prefect-faults lint bench lock environment
 
 demo: environment ## the main job, on the embedded sandbox
 	@$(RUN) python -m deployments.demo $(ARGS)
@@ -18,6 +18,9 @@ test-deep: environment ## 10,000 stories of the state machine
 
 kill-matrix: environment ## a promotion and its way back, killed at every external call
 	@$(RUN) python -m tests.kill_matrix $(ARGS)
+
+prefect-faults: environment ## every fault with a real Prefect server and worker; writes docs/prefect-faults.md
+	@$(RUN) python -m tests.stories.faults $(ARGS)
 
 lint: environment ## style and types
 	@$(RUN) ruff check .

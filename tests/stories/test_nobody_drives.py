@@ -1,0 +1,101 @@
+"""What happens when nobody drives a promotion any more: automations start `recover`, and the watcher ends what is left."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from deployments.sandbox.parts import ROOT
+from promoter.ledger import promotions
+from promoter.ledger.connection import connect
+from promoter.records import Push
+from promoter.shell import run
+from tests.stories.conftest import LOOK, PATIENCE, Stage
+
+pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
+
+AUTOMATIONS = ["recover what failed, crashed or was cancelled", "recover what lost its heartbeat"]
+
+
+@pytest.fixture
+def prefect(stage: Stage) -> Iterator[httpx.Client]:
+    """Return a client of the sandbox's Prefect server."""
+    assert stage.service
+    with httpx.Client(base_url=os.environ["PREFECT_API_URL"], timeout=30) as client:
+        yield client
+
+
+def begin(prefect: httpx.Client, state: str) -> str:
+    """Make a flow run of a promotion that no process drives, and return its id."""
+    flow = prefect.post("/flows/", json={"name": "promote-dev"}).json()["id"]
+    wanted = {"flow_id": flow, "tags": ["promotion"], "state": {"type": state}}
+    return str(prefect.post("/flow_runs/", json=wanted).raise_for_status().json()["id"])
+
+
+def started(prefect: httpx.Client) -> set[str]:
+    """Return the runs of `recover` that automations started."""
+    wanted = {"deployments": {"name": {"any_": ["recover"]}}, "sort": "ID_DESC"}
+    runs = prefect.post("/flow_runs/filter", json=wanted).raise_for_status().json()
+    return {one["id"] for one in runs if (one["created_by"] or {}).get("type") == "AUTOMATION"}
+
+
+def until(found: Callable[[], Any]) -> Any:
+    """Return what is found as soon as it is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (seen := found()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(LOOK)
+    return seen
+
+
+def test_deploying_twice_keeps_one_of_each_automation(prefect: httpx.Client) -> None:
+    """`prefect deploy --all` brings the server in line, as often as it is run."""
+    run([sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], cwd=ROOT, timeout=PATIENCE)
+
+    found = prefect.post("/automations/filter", json={}).raise_for_status().json()
+
+    assert sorted(one["name"] for one in found if one["enabled"]) == AUTOMATIONS
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [("FAILED", "Failed"), ("FAILED", "TimedOut"), ("CRASHED", "Crashed"), ("CANCELLED", "Cancelled")],
+)
+def test_a_promotion_that_ends_badly_starts_recover(prefect: httpx.Client, state: str, name: str) -> None:
+    """By its automation, whoever set the state."""
+    before = started(prefect)
+    ended = begin(prefect, "RUNNING")
+
+    prefect.post(f"/flow_runs/{ended}/set_state", json={"state": {"type": state, "name": name}, "force": True})
+
+    assert len(until(lambda: started(prefect) - before)) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("RUNNING", "CRASHED"), ("PENDING", "CRASHED"), ("CANCELLING", "CANCELLED")]
+)
+def test_a_run_whose_process_is_dead_is_ended_by_the_watcher(
+    stage: Stage, prefect: httpx.Client, before: str, after: str
+) -> None:
+    """Its state is named after the outcome and tells the cause; the report stands beside it."""
+    dead = begin(prefect, before)
+    push = Push(repository=stage.service.repository, branch="dev", commit=token_hex(20), base=None)
+    with connect() as ledger:
+        promotions.accept(ledger, stage.service, push, flow_run=UUID(dead))
+
+    def state() -> Any:
+        now = prefect.get(f"/flow_runs/{dead}").raise_for_status().json()["state"]
+        return now if now["type"] == after else None
+
+    ended = until(state)
+    wanted = {"artifacts": {"flow_run_id": {"any_": [dead]}}}
+    artifacts = prefect.post("/artifacts/filter", json=wanted).raise_for_status().json()
+
+    assert (ended["name"], ended["message"]) == ("Rejected", "its driver vanished")
+    assert {one["type"] for one in artifacts} == {"markdown", "table"}
