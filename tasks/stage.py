@@ -101,7 +101,7 @@ def carry_out(
     try:
         with leases.alive(promotion.id, promotion.driver or "", settings):
             result = _perform(function, promotion, records, settings)
-    except BaseException as error:
+    except Exception as error:  # a signal or a timeout is no error of the stage: whoever ends the promotion tells it
         with connect() as ledger:
             steps.fail(ledger, promotion.id, name, str(error) or type(error).__name__)
         raise

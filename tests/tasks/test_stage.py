@@ -1,8 +1,10 @@
 """What makes a function a stage, on a real ledger: intent first, result after, and nothing twice."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
+from prefect.exceptions import TerminationSignal
 
 from promoter.config import Service
 from promoter.errors import LeaseError, RolloutError
@@ -106,6 +108,18 @@ def test_a_failing_stage_records_its_error(promotion: Promotion) -> None:
     carry_out(roll_out, promotion, [])
 
     assert (failed.error, failed.result) == ("no capacity\n→ Try again later.", None)
+    assert step_of(promotion, "roll_out").error is None
+
+
+def test_a_stage_that_is_cut_off_has_no_error_of_its_own(promotion: Promotion) -> None:
+    """A cancellation or a timeout is the promotion's cause, told by whoever ends it."""
+
+    def roll_out(_promotion: Promotion) -> Rollout:
+        raise TerminationSignal(signal.SIGTERM)
+
+    with pytest.raises(TerminationSignal):
+        carry_out(roll_out, promotion, [])
+
     assert step_of(promotion, "roll_out").error is None
 
 

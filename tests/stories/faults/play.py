@@ -13,17 +13,20 @@ from deployments import runs
 from deployments.demo.story import World
 from deployments.progress import Progress, read
 from deployments.sandbox.sandbox import Sandbox
+from promoter import summary
 from promoter.ecs import EcsService
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
 from tasks import clients
 from tasks.report import STATE_NAMES
-from tests.stories.conftest import PATIENCE, Stage
+from tests.stories.conftest import Stage
 from tests.stories.faults.cells import CONVERGED, SCENARIOS, Cell, Fault, Place, Seen
 from tests.stories.faults.injection import Injection, start
 
 LOOK = 0.1
 """Seconds between two looks."""
+PATIENCE = 600.0
+"""How long a promotion may take until it comes to its place, in seconds; what is measured begins there."""
 HELD = 15.0
 """For how long a migration waits on after the fault, unless its process ends before, in seconds."""
 TOLD = 60.0
@@ -76,8 +79,8 @@ class Play:
     def _until(injection: Injection, there: Callable[[Progress], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not there(progress := read(injection.run)):
-            assert not progress.has_ended, f"it ended before it was there: {progress}"
-            assert time.monotonic() < deadline, f"it never came there: {progress}"
+            assert not progress.has_ended, f"it ended before it was there: {summary.table(progress.steps)}"
+            assert time.monotonic() < deadline, f"it never came there: {summary.table(progress.steps)}"
             time.sleep(LOOK)
 
     @contextmanager
