@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
-import psycopg
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.recover import bring_to_an_end, recover_all
 from promoter.config import Service
+from promoter.errors import LedgerError
 from promoter.ledger import leases, promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Outcome, Promotion
@@ -175,7 +175,7 @@ def test_nobody_takes_over_between_the_decision_and_the_end(
     """What was found to have changed nothing cannot begin to change something before it has ended."""
 
     def decide_undisturbed(promotion: Promotion, recorded: list[steps.Step]) -> Action:
-        with pytest.raises(psycopg.errors.LockNotAvailable), connect() as another:
+        with pytest.raises(LedgerError, match="could not obtain lock"), connect() as another:
             another.execute("SELECT 1 FROM promotions WHERE id = %s FOR UPDATE NOWAIT", [promotion.id])
         return decide(promotion, recorded)
 
