@@ -154,13 +154,21 @@ OLD_SIDE: tuple[tuple[str, str, Break], ...] = (
 )
 
 
-@pytest.mark.parametrize(("name", "promise", "planted"), BOTH_SIDES + NEW_SIDE, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("name", "promise", "planted"),
+    BOTH_SIDES + NEW_SIDE,
+    ids=lambda value: value[:60] if isinstance(value, str) else "planted",
+)
 def test_a_broken_release_is_named(released: Story, name: str, promise: str, planted: Break) -> None:
     """Each promise that is broken on the new side is told as such."""
     assert promise in {found[:2] for found in violations(planted(released))}, name
 
 
-@pytest.mark.parametrize(("name", "promise", "planted"), BOTH_SIDES[:6] + OLD_SIDE, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("name", "promise", "planted"),
+    BOTH_SIDES[:6] + OLD_SIDE,
+    ids=lambda value: value[:60] if isinstance(value, str) else "planted",
+)
 def test_a_broken_way_back_is_named(rolled_back: Story, name: str, promise: str, planted: Break) -> None:
     """Each promise that is broken on the old side is told as such."""
     assert promise in {found[:2] for found in violations(planted(rolled_back))}, name
