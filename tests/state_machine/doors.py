@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -206,6 +207,8 @@ def _time(patch: pytest.MonkeyPatch, world: World) -> None:
     kinds = {pace: Kind.SLEEP, recover: Kind.SLEEP, acceptance: Kind.WAIT}
     for module, kind in kinds.items():
         patch.setattr(module, "time", SimpleNamespace(sleep=partial(sleep, kind), monotonic=lambda: this().clock))
+    on_the_wall = time.time
+    patch.setattr(time, "time", lambda: on_the_wall() + world.skew)
     for module in (rollouts, probe):
         patch.setattr(module, "Pace", lambda *limits: replace(Pace(*limits), started=this().clock))
 

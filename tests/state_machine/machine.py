@@ -145,6 +145,11 @@ class Promotions(RuleBasedStateMachine):
                 "UPDATE promotions SET alive_until = clock_timestamp() - interval '1 s' WHERE ended_at IS NULL"
             )
 
+    @rule(seconds=st.sampled_from([-86_400, 86_400]))
+    def set_the_clock(self, seconds: int) -> None:
+        """Let the clock on the wall jump by a day, which changes nothing: leases are on the ledger's clock."""
+        self.world.skew += seconds
+
     @rule(steps=st.integers(1, 8))
     def wait(self, steps: int) -> None:
         """Let time pass in the environment alone; an orphaned migration comes to its end."""

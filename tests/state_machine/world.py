@@ -70,6 +70,8 @@ class World:
     """Digest → number of the commit."""
     tags: dict[str, str] = field(default_factory=dict)
     """Git tag → commit."""
+    skew: float = 0.0
+    """Seconds by which the clock on the wall is wrong."""
     violations: list[str] = field(default_factory=list)
     asked: int = 0
     """Questions that the load balancer has got."""
