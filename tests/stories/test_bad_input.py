@@ -164,7 +164,7 @@ def close_service(service: Service) -> None:
 
 
 ODD_SERVICES: dict[str, dict[str, Any]] = {
-    "svc-blue-green": {"deploymentController": {"type": "CODE_DEPLOY"}},
+    "svc-blue-green": {"deploymentController": {"type": "CODE_DEPLOY"}, "desiredCount": 0},
     "svc-idle": {"desiredCount": 0},
     "svc-orphan": {"image": f"@sha256:{'0' * 64}"},
 }

@@ -128,8 +128,8 @@ def _check(request: Document, definition: TaskDefinition) -> None:
     """Refuse what the scheduler cannot do."""
     controller = (request.get("deploymentController") or {}).get("type", "ECS")
     strategy = (request.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
-    if controller != "ECS":
-        raise unsupported(f"The deployment controller {controller}")
+    if controller != "ECS" and request.get("desiredCount"):
+        raise unsupported(f"Starting tasks for the deployment controller {controller}")
     if strategy != "ROLLING":
         raise unsupported(f"The deployment strategy {strategy}")
     if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
