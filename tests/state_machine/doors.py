@@ -75,12 +75,12 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        lost, self.lost = self.lost, False
         if kind is not None or self.closed:
             self.opened.rollback()
             return
         self.opened.commit()
-        if self.lost:
-            self.lost = False
+        if lost:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 
