@@ -42,7 +42,7 @@ def headline(promotion: Promotion, steps: Sequence[Step]) -> str:
 def markdown(promotion: Promotion, steps: Sequence[Step]) -> str:
     """Return the whole story; text from outside is shown as plain text."""
     outcome = promotion.outcome or ("verified" if promotion.verified_at else "under way")
-    return _story(f"{headline(promotion, steps)}: {outcome}", _facts(promotion, steps), promotion.cause, steps)
+    return _story(f"{_plain(headline(promotion, steps))}: {outcome}", _facts(promotion, steps), promotion.cause, steps)
 
 
 def check_headline(change: Change, version: Version) -> str:
@@ -53,7 +53,7 @@ def check_headline(change: Change, version: Version) -> str:
 def check_markdown(change: Change, version: Version, steps: Sequence[Step]) -> str:
     """Return what the check of a change found; text from outside is shown as plain text."""
     errors = [step.error for step in steps if step.error]
-    title = f"{check_headline(change, version)}: {'failed' if errors else 'passed'}"
+    title = f"{_plain(check_headline(change, version))}: {'failed' if errors else 'passed'}"
     return _story(title, _change_facts(change, version, steps), "\n".join(errors), steps)
 
 
@@ -140,7 +140,7 @@ def _release(release: Release) -> str:
 
 def _story(title: str, facts: Sequence[tuple[str, str | None]], cause: str | None, steps: Sequence[Step]) -> str:
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts if value)
-    parts = [f"# {_plain(title)}", f"| | |\n|---|---|\n{rows}"]
+    parts = [f"# {title}", f"| | |\n|---|---|\n{rows}"]
     if cause:
         parts.append("## Why\n\n" + _quoted(cause))
     report = _result(steps, TestReport)

@@ -18,7 +18,7 @@ from promoter.records import Push
 from promoter.shell import run
 from tests.stories.conftest import LOOK, PATIENCE, Stage
 
-pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
 AUTOMATIONS = ["recover what failed, crashed or was cancelled", "recover what lost its heartbeat"]
 
