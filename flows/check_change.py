@@ -3,7 +3,7 @@
 from prefect import flow
 
 from promoter.records import Version
-from tasks.change import conclude, name_check, preview_version, read_change, rehearse_change, test_change, try_image
+from tasks.change import check_sources, conclude, name_check, preview_version, read_change, rehearse_change, try_image
 
 
 @flow
@@ -12,6 +12,6 @@ def check_change(service: str, branch: str, commit: str | None = None, target: s
     change = read_change(service, branch, commit, target)
     version = preview_version(change)
     name_check(change, version)
-    parts = (test_change, try_image, rehearse_change)
+    parts = (check_sources, try_image, rehearse_change)
     conclude(change, version, {part.name: part.submit(change, version) for part in parts})
     return version

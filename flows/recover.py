@@ -115,9 +115,8 @@ def _leave(promotion_id: UUID, driver: str) -> None:
 def _act(promotion_id: UUID, driver: str, cause: str) -> Action:
     settings = Settings()
     with connect(settings) as ledger:
-        promotions.drive(
-            ledger, promotion_id, driver, settings.lease_seconds
-        )  # nobody else changes it until the commit
+        # The row is ours from here to the commit: nobody begins to change anything between the decision and the end.
+        promotions.drive(ledger, promotion_id, driver, settings.lease_seconds)
         promotion, recorded = promotions.get(ledger, promotion_id), steps.of(ledger, promotion_id)
         action = decide(promotion, recorded)
         why = next((step.error for step in recorded if step.error), cause)
@@ -166,9 +165,10 @@ def _undo(promotion: Promotion, lease: Lease, step: Step) -> Undone:
 def _go_forward(promotion_id: UUID, driver: str) -> None:
     _leave(promotion_id, driver)
     with connect() as ledger:
-        promotion = promotions.get(ledger, promotion_id)
-    if promotion.rollback_to is not None:
-        import_module("flows.rollback").rollback(promotion.service.name, promotion.environment_name)
+        promotion, plan = promotions.get(ledger, promotion_id), steps.find(ledger, promotion_id, "plan_rollback")
+    if plan is not None:
+        to = plan.result.version.tag  # other rollbacks may wait behind this one
+        import_module("flows.rollback").rollback(promotion.service.name, promotion.environment_name, to)
         return
     sentence = getattr(import_module("flows.promote"), SENTENCES[promotion.rule.stages])
     sentence(promotion.service.name, promotion.push.branch, promotion.push.commit)

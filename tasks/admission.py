@@ -17,13 +17,24 @@ def refuse(ledger: Connection[DictRow], promotion: Promotion) -> PromoterError |
     """
     if promotion.ended_at is not None or promotion.verified_at is not None:
         return None
-    interrupted = changes(steps.of(ledger, promotion.id))
-    if interrupted:
-        return RejectedError(
-            f"the promotion of {promotion.push.commit[:12]} was interrupted in {interrupted[0].stage}: it is taken back first",
-            hint="Promote it again when it has ended.",
-        )
+    error = interrupted(ledger, promotion)
+    if error is not None:
+        return error
     return None if promotion.rule.environment is None else _refuse_waiting(ledger, promotion)
+
+
+def interrupted(ledger: Connection[DictRow], promotion: Promotion) -> RejectedError | None:
+    """Return the error of a promotion or a rollback that was cut off while it changed its environment: only the way back goes on.
+
+    Part of it may be taken back already, so it cannot be resumed; one that was verified can.
+    """
+    begun = [] if promotion.verified_at is not None else changes(steps.of(ledger, promotion.id))
+    if not begun:
+        return None
+    return RejectedError(
+        f"the promotion of {promotion.push.commit[:12]} was interrupted in {begun[0].stage}: it is taken back first",
+        hint="Promote it again when it has ended.",
+    )
 
 
 def superseded(ledger: Connection[DictRow], promotion: Promotion) -> SupersededError | None:

@@ -57,7 +57,7 @@ def name_check(change: Change, version: Version) -> None:
 
 
 @look
-def test_change(change: Change, version: Version) -> TestReport:
+def check_sources(change: Change, version: Version) -> TestReport:
     """Test the change as `run_checks` tests a promotion; raises ChecksError with the failing tests."""
     return check(change.service, change.push, version)
 

@@ -35,7 +35,7 @@ class Observation:
     @property
     def digest(self) -> str | None:
         """`sha256:…` of the running image; None where the definition does not pin it."""
-        return self.image.partition("@")[2] or None
+        return Running(self.definition, self.image).digest
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from promoter.ledger.promotions import Promotion
 from promoter.ledger.releases import Verified
 from promoter.records import RollbackPlan, TaskDefinition
 from promoter.settings import Settings
-from tasks import clients
+from tasks import admission, clients
 from tasks.services import service_of
 from tasks.stage import is_transient, stage
 
@@ -27,7 +27,8 @@ from tasks.stage import is_transient, stage
 def accept_rollback(service: str, environment: str, to: str | None, by: str | None = None) -> Promotion:
     """Take the wish of `by` into the ledger: back to version `to`, None for the one before; the target is fixed now.
 
-    Raises ConfigurationError for an unknown service, environment or version, RejectedError where there is nothing to go back to.
+    Raises ConfigurationError for an unknown service, environment or version, RejectedError where there is nothing to go back to,
+    or where the same wish was interrupted while it changed the environment: it is taken back first.
     """
     settings = Settings()
     found = config.find(service, settings.services)
@@ -38,7 +39,10 @@ def accept_rollback(service: str, environment: str, to: str | None, by: str | No
         target = _under_way(ledger, service, environment, to) or choose(ledger, service, environment, to).promotion
         promotion = promotions.roll_back(ledger, found, target, flow_run=None if run is None else UUID(run), by=by)
         promotions.drive(ledger, promotion.id, run or "", settings.lease_seconds)
-        return promotions.get(ledger, promotion.id)
+        refused, promotion = admission.interrupted(ledger, promotion), promotions.get(ledger, promotion.id)
+    if refused is not None:
+        raise refused
+    return promotion
 
 
 def choose(ledger: Connection[DictRow], service: str, environment: str, to: str | None) -> Verified:

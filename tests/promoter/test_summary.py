@@ -79,7 +79,7 @@ def test_a_check_is_told_as_what_it_would_come_to(promotion: Promotion) -> None:
     change = Change(promotion.service, push, "dev", onto="b" * 40, fork="c" * 40)
     version = Version("v1.0.4-dev", "1.0.4-dev", "v1.0.2", COMMIT, "dev", "v1.0.2 and 2 commits since main")
     tried = step("try_image", TriedImage("sha256:" + "12" * 32, ("linux/amd64",)))
-    failed = step("test_change", None, error="1 of 2 tests fail:\n  test_notes::test_order")
+    failed = step("check_sources", None, error="1 of 2 tests fail:\n  test_notes::test_order")
 
     text = summary.check_markdown(change, version, [failed, tried])
 
