@@ -3,7 +3,8 @@ UV_VERSION = 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= python3
 ARGS ?=
-RUN = VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.venv/bin:$$PATH"
+# Every flow run is a process that imports Prefect: compiled modules are kept even where the environment says not to.
+RUN = env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .PHONY: demo test test-deep kill-matrix prefect-faults lint bench lock environment
 
