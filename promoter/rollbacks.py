@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from promoter.config_problems import did_you_mean
+from promoter.config.problems import did_you_mean
 from promoter.errors import ConfigurationError, RejectedError, SchemaError
 from promoter.ledger.releases import Migrated, Verified
 from promoter.records import RollbackPlan, SchemaDowngrade

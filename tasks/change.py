@@ -14,10 +14,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
-from promoter import config, git, migrations, remotes, summary
+from promoter import config, git, remotes, summary
 from promoter.changes import Change
 from promoter.ledger.steps import Step
 from promoter.records import Rehearsal, TestReport, TriedImage, Version
+from promoter.schema import migrations
 from promoter.settings import Settings
 from tasks.acceptance import read_push
 from tasks.checks import check, rehearse_after

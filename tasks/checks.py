@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from promoter import checks, codecov, dependencies, git, migrations, postgres, rehearsal, remotes
+from promoter import checks, codecov, dependencies, git, postgres, remotes
 from promoter.config import Service
 from promoter.ledger.promotions import Promotion
 from promoter.records import Push, Rehearsal, TestReport, Version
+from promoter.schema import migrations, rehearsal
 from promoter.settings import Settings
 from tasks import clients
 from tasks.stage import stage

@@ -4,8 +4,8 @@ import logging
 
 import semver
 
-from promoter import probe, task_definitions
-from promoter.ecs import EcsService
+from promoter import probe
+from promoter.ecs import EcsService, task_definitions
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.records import HealthReport, Rollout, Version

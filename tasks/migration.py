@@ -4,11 +4,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from promoter import dependencies, git, migrations, remotes, rollouts
+from promoter import dependencies, git, remotes
+from promoter.ecs import rollouts
 from promoter.ledger.leases import Lease, fence
 from promoter.ledger.promotions import Promotion
 from promoter.records import Image, Rehearsal, RollbackPlan, Rollout, SchemaChange, SchemaDowngrade
-from promoter.runners import SubprocessRunner
+from promoter.schema import migrations
+from promoter.schema.runners import SubprocessRunner
 from promoter.settings import Settings
 from tasks import clients
 from tasks.checks import rehearse

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from promoter import migrations, probe, task_definitions
+from promoter import probe
 from promoter.config import Environment, Service
-from promoter.ecs import EcsService
+from promoter.ecs import EcsService, task_definitions
 from promoter.health import Answer
+from promoter.schema import migrations
 from tasks import clients
 
 T = TypeVar("T")

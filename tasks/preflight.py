@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from promoter import migrations, probe, remotes, task_definitions
-from promoter.ecs import EcsService
+from promoter import probe, remotes
+from promoter.ecs import EcsService, task_definitions
 from promoter.errors import ImageError, ReleaseError
 from promoter.ledger.promotions import Promotion
 from promoter.records import Version
 from promoter.registry import Registry, split
+from promoter.schema import migrations
 from tasks import clients
 from tasks.stage import is_transient
 

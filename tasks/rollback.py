@@ -8,8 +8,9 @@ from prefect.runtime import flow_run
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from promoter import config, migrations, rollbacks, task_definitions
+from promoter import config, rollbacks
 from promoter.config import Service
+from promoter.ecs import task_definitions
 from promoter.errors import ImageError
 from promoter.ledger import promotions, releases, schema
 from promoter.ledger.connection import connect
@@ -17,6 +18,7 @@ from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.releases import Verified
 from promoter.records import RollbackPlan, TaskDefinition
+from promoter.schema import migrations
 from promoter.settings import Settings
 from tasks import admission, clients
 from tasks.services import service_of

@@ -2,7 +2,7 @@
 
 import logging
 
-from promoter import rollouts, task_definitions
+from promoter.ecs import rollouts, task_definitions
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.masking import spellings

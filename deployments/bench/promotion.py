@@ -13,9 +13,9 @@ from deployments.bench.result import Result
 from deployments.sandbox import sandbox
 from deployments.sandbox.sample.repository import SampleRepository
 from deployments.sandbox.sample.scenarios import Scenario
-from promoter import config, dependencies, git, images, postgres, remotes, shell, task_definitions
+from promoter import config, dependencies, git, images, postgres, remotes, shell
 from promoter.config import Service
-from promoter.ecs import EcsService
+from promoter.ecs import EcsService, task_definitions
 from promoter.errors import PromoterError
 from promoter.images import BuildPlan
 from promoter.secrets import DatabaseCredentials

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 import boto3  # noqa: TID251 - the owner of the account, not a promotion
 from pydantic import SecretStr
 
-from promoter import dependencies, git, images, migrations, postgres, remotes
+from promoter import dependencies, git, images, postgres, remotes
 from promoter.config import Environment, Service
 from promoter.errors import RolloutError
 from promoter.images import BuildPlan, Login
 from promoter.postgres import Server
 from promoter.records import Image
-from promoter.runners import SubprocessRunner
+from promoter.schema import migrations
+from promoter.schema.runners import SubprocessRunner
 from promoter.secrets import DatabaseCredentials
 from promoter.settings import Settings
 

@@ -21,7 +21,7 @@ from promoter import config, postgres
 from promoter.errors import ConfigurationError
 from promoter.ledger import schema
 from promoter.postgres import Server
-from promoter.postgres_programs import OVERRIDE
+from promoter.postgres.programs import OVERRIDE
 from promoter.settings import Settings
 
 USER = "promoter"

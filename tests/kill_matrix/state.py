@@ -6,10 +6,10 @@ from pathlib import Path
 from uuid import UUID
 
 from deployments.sandbox import remote
-from promoter import images, postgres, task_definitions
+from promoter import images, postgres
 from promoter.config import Service
-from promoter.ecs import EcsService
-from promoter.ecs_state import Deployment, TaskState
+from promoter.ecs import EcsService, task_definitions
+from promoter.ecs.state import Deployment, TaskState
 from promoter.ledger.connection import connect
 from tasks import clients
 from tasks.observation import Observation, observe

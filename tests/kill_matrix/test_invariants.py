@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from promoter.config import Service
-from promoter.ecs_state import Deployment, TaskState
+from promoter.ecs.state import Deployment, TaskState
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.records import Image, Push, Rehearsal, Rollout, SchemaChange

@@ -20,8 +20,9 @@ from prefect.states import Failed
 
 import tasks.rollback
 from flows import hooks, promote, recover, rollback
-from promoter import config, git, images, migrations, pace, probe, remotes, rollouts, task_definitions, versions, watch
+from promoter import config, git, images, pace, probe, remotes, versions
 from promoter.config import HealthAnswer, Service
+from promoter.ecs import rollouts, task_definitions, watch
 from promoter.errors import PromoterError
 from promoter.health import Answer
 from promoter.images import BuildPlan, Built, is_pushed
@@ -30,6 +31,7 @@ from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.pace import Pace
 from promoter.records import Image, Rehearsal, TestReport, Version
+from promoter.schema import migrations
 from promoter.settings import Settings
 from tasks import acceptance, clients, migration, release, report, services
 from tasks.stage import carry_out

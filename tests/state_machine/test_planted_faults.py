@@ -1,4 +1,7 @@
-"""The state machine proves itself: each of seven mistakes, planted into the product, breaks an invariant in it."""
+"""The state machine proves itself: each mistake, planted into the product, breaks an invariant in it.
+
+The seventh, a lease without fencing, is looked for in `test_waking_up_late.py`: chance finds it too rarely.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +9,8 @@ from typing import Any
 import pytest
 
 from flows import promote, recover
-from promoter import probe, recovery, rollout_rules, rollouts
+from promoter import probe, recovery
+from promoter.ecs import rollout_rules, rollouts
 from promoter.ledger import leases, promotions
 from promoter.records import HealthReport, Rollout
 from tasks import stage
@@ -92,8 +96,6 @@ def hook_as_the_only_guarantee(patch: pytest.MonkeyPatch) -> None:
         pytest.param(downgrade_while_new_tasks_run, "I[14]", id="downgrade while new tasks run"),
         pytest.param(go_back_to_the_revision_before, "I[1-6]", id="rollback to revision - 1"),
         pytest.param(tag_before_verified, "I2", id="tag before VERIFIED"),
-        # Found alone, not always within the whole suite: until the reason is known it is no part of `make test`.
-        pytest.param(lease_without_fencing, "I3", id="lease without fencing", marks=pytest.mark.deep),
         pytest.param(judge_by_services_stable, "I[1-6]", id="success judged by services_stable"),
         pytest.param(hook_as_the_only_guarantee, "I1", id="hook as the only guarantee"),
     ],

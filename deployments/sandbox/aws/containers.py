@@ -16,9 +16,9 @@ from deployments.sandbox.aws.images import UnpackedImage, parse
 from deployments.sandbox.aws.process_runtime import RECORD, RunningProcess, free_port, health_command
 from deployments.sandbox.aws.refusals import StartError
 from deployments.sandbox.aws.runtime import ContainerSpec, Running
-from promoter import docker_login, shell
+from promoter import shell
 from promoter.errors import CommandError
-from promoter.images import Login
+from promoter.images import Login, docker_login
 from promoter.registry import split
 
 LABEL = "promoter.sandbox"

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from deployments.sandbox.aws.layers import LayerError, unpack
 from deployments.sandbox.aws.refusals import StartError
-from promoter import oci
 from promoter.errors import PromoterError
+from promoter.images import oci
 from promoter.registry import Manifest, Registry
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 
 from deployments.sandbox.aws.images import host_platforms
-from promoter import oci
+from promoter.images import oci
 from promoter.registry import Registry
 
 

@@ -12,7 +12,7 @@ from deployments.sandbox.registry.names import digest_in, name_in, page, referen
 from deployments.sandbox.registry.refusals import Refusal
 from deployments.sandbox.registry.store import Store, StoredManifest
 from deployments.sandbox.registry.uploads import Uploads
-from promoter import oci
+from promoter.images import oci
 
 MANIFEST_LIMIT = 4 * 1024**2
 """The largest manifest that is taken, in bytes."""

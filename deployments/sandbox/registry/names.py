@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from deployments.sandbox.registry.refusals import Refusal
-from promoter import oci
+from promoter.images import oci
 
 
 def name_in(request: Request) -> str:

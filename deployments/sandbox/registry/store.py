@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.sandbox.registry.refusals import Refusal
-from promoter import oci
+from promoter.images import oci
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from botocore.compat import HTTPHeaders
 
 from deployments.sandbox import registry
 from deployments.sandbox.aws import client as aws
-from promoter import oci, rollouts, task_definitions
 from promoter.config import Environment
-from promoter.ecs import EcsService
+from promoter.ecs import EcsService, rollouts, task_definitions
+from promoter.images import oci
 from promoter.records import Rollout
 from promoter.registry import Registry
 

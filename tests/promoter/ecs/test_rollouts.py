@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promoter import rollout_rules, rollouts
+from promoter.ecs import rollout_rules, rollouts
 from promoter.errors import FrozenError, RolloutError
 from promoter.records import Rollout
 

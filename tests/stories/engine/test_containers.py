@@ -12,9 +12,9 @@ from deployments.sandbox.aws.containers import ContainerRuntime
 from deployments.sandbox.aws.refusals import StartError
 from deployments.sandbox.aws.runtime import ContainerSpec, Running
 from promoter import shell
-from promoter.buildx import BuildxBuilder
 from promoter.config import ImageRule
 from promoter.images import BuildPlan
+from promoter.images.buildx import BuildxBuilder
 from promoter.records import Image
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engine")]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from promoter import shell
-from promoter.buildx import BuildxBuilder, build_argv
 from promoter.config import ImageRule
 from promoter.errors import ImageError
 from promoter.images import BuildPlan, Built, move_latest
+from promoter.images.buildx import BuildxBuilder, build_argv
 from promoter.registry import Registry
 from promoter.settings import Settings
 

@@ -12,9 +12,9 @@ import pytest
 
 from deployments.sandbox.aws import client
 from promoter import shell
-from promoter.buildx import BuildxBuilder
 from promoter.config import ImageRule
 from promoter.images import BuildPlan
+from promoter.images.buildx import BuildxBuilder
 from promoter.records import Image
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engine")]

@@ -7,7 +7,7 @@ from tests.stories.conftest import Stage
 from tests.stories.faults.cells import SAMPLE, Cell
 from tests.stories.faults.play import Play
 
-pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.deep]
+pytestmark = pytest.mark.xdist_group("sandbox")
 
 
 @pytest.mark.parametrize("cell", SAMPLE, ids=str)

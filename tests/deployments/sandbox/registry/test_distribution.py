@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from deployments.sandbox.registry import Access, Running, User, start
-from promoter import oci
+from promoter.images import oci
 
 BLOB = b"0123456789"
 DIGEST = oci.digest_of(BLOB)

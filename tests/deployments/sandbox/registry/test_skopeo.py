@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments.sandbox.registry import Access, Running, User, start
-from promoter import oci
+from promoter.images import oci
 
 SKOPEO = shutil.which("skopeo")
 USERS = {"writer": User("w:ord"), "reader": User("read", ("pull",))}

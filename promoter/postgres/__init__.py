@@ -1,0 +1,25 @@
+"""PostgreSQL servers of our own: their programs, their files, and the running server."""
+
+from promoter.postgres.programs import binaries
+from promoter.postgres.server import (
+    Server,
+    create_database,
+    drop_database,
+    dump_schema,
+    is_running,
+    start,
+    stop,
+    temporary_server,
+)
+
+__all__ = [
+    "Server",
+    "binaries",
+    "create_database",
+    "drop_database",
+    "dump_schema",
+    "is_running",
+    "start",
+    "stop",
+    "temporary_server",
+]

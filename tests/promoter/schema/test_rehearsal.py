@@ -1,0 +1,239 @@
+"""The zoo: each kind of migration gets the verdict that it deserves, with rows in the tables."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from promoter import postgres
+from promoter.config import Service
+from promoter.postgres import Server
+from promoter.records import Rehearsal
+from promoter.schema import migrations
+from promoter.schema.rehearsal import rehearse, rehearse_with
+
+USERS = """op.execute(\"\"\"
+    CREATE TYPE mood AS ENUM ('good', 'bad');
+    CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age int CHECK (age >= 18), mood mood,
+        plan varchar(8) NOT NULL CHECK (plan IN ('free', 'paid')));
+    CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), tags text[], body jsonb)
+\"\"\")"""
+
+
+def sql(statement: str) -> str:
+    """Return the line of a migration that runs `statement`."""
+    return f'op.execute("""{statement}""")'
+
+
+@pytest.fixture
+def pending(project: Any, postgres_server: Server) -> Callable[[], Rehearsal]:
+    """Return the rehearsal of all that comes after the revision `users`."""
+    project.revision("users", None, USERS, "raise NotImplementedError")
+    return lambda: rehearse_with(project.runner(), postgres_server, ("users",))
+
+
+ZOO = [
+    pytest.param(
+        sql("ALTER TABLE users ADD COLUMN email text"),
+        sql("ALTER TABLE users DROP COLUMN email"),
+        "lossless",
+        "came back",
+        id="clean expand",
+    ),
+    pytest.param(
+        sql("CREATE TABLE chats (id int PRIMARY KEY, owner int NOT NULL REFERENCES users (id))"),
+        sql("DROP TABLE chats"),
+        "lossless",
+        "came back",
+        id="new table",
+    ),
+    pytest.param(
+        sql("ALTER TABLE users DROP COLUMN age"),
+        sql("ALTER TABLE users ADD COLUMN age int CHECK (age >= 18)"),
+        "lossy",
+        r"users\.age",
+        id="drop column with data",
+    ),
+    pytest.param(
+        sql("DROP TABLE posts"),
+        sql(
+            "CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), tags text[], body jsonb)"
+        ),
+        "lossy",
+        "posts",
+        id="drop table",
+    ),
+    pytest.param(sql("ALTER TABLE users ADD COLUMN email text"), "pass", "no-op", "users differs", id="pass downgrade"),
+    pytest.param("pass", "pass", "lossless", "came back", id="empty both ways"),
+    pytest.param(sql("UPDATE users SET name = upper(name)"), "pass", "no-op", r"users\.name", id="data migration"),
+    pytest.param(sql("ALTER TABLE users ADD COLUMN email text"), None, "fails", "downgrade", id="missing downgrade"),
+    pytest.param(
+        sql("ALTER TABLE users ADD COLUMN email text"),
+        'raise NotImplementedError("no way back")',
+        "fails",
+        "no way back",
+        id="downgrade raises",
+    ),
+    pytest.param(
+        sql("CREATE TYPE colour AS ENUM ('red'); ALTER TABLE users ADD COLUMN c colour"),
+        sql("ALTER TABLE users DROP COLUMN c"),
+        "fails",
+        "colour",
+        id="enum left behind",
+    ),
+    pytest.param(
+        sql("ALTER TABLE users ADD COLUMN email text NOT NULL"),
+        sql("ALTER TABLE users DROP COLUMN email"),
+        "fails",
+        "23502",
+        id="not null without default",
+    ),
+    pytest.param(
+        sql("ALTER TABLE users ALTER COLUMN name DROP NOT NULL"),
+        sql("ALTER TABLE users ALTER COLUMN name SET NOT NULL"),
+        "fails",
+        "23502",
+        id="the new release may write what the old schema refuses",
+    ),
+    pytest.param(
+        sql("ALTER TABLE users ADD CONSTRAINT one_name UNIQUE (name)"),
+        sql("ALTER TABLE users DROP CONSTRAINT one_name; CREATE UNIQUE INDEX one_name ON users (name)"),
+        "fails",
+        "one_name",
+        id="constraint returns as an index",
+    ),
+    pytest.param(
+        "with op.get_context().autocommit_block():\n    op.execute(\"ALTER TYPE mood ADD VALUE 'odd'\")",
+        "pass",
+        "no-op",
+        "TYPE mood differs",
+        id="enum value added",
+    ),
+    pytest.param(
+        'with op.get_context().autocommit_block():\n    op.execute("CREATE INDEX CONCURRENTLY by_name ON users (name)")',
+        'with op.get_context().autocommit_block():\n    op.execute("DROP INDEX CONCURRENTLY by_name")',
+        "lossless",
+        "came back",
+        id="index concurrently",
+    ),
+    pytest.param(
+        sql("CREATE TABLE odd (id int PRIMARY KEY CHECK (id * id = 1764 AND id > 0))"),
+        sql("DROP TABLE odd"),
+        "unproved",
+        "odd",
+        id="a table that cannot be filled",
+    ),
+]
+
+
+@pytest.mark.parametrize(("up", "down", "verdict", "detail"), ZOO)
+def test_each_kind_of_migration_gets_its_verdict(
+    project: Any, pending: Callable[[], Rehearsal], *, up: str, down: str | None, verdict: str, detail: str
+) -> None:
+    """Verdict and reason, for the path and for its one revision."""
+    project.revision("change", "users", up, down)
+
+    found = pending()
+
+    assert found.verdict == verdict, found.detail
+    assert re.search(detail, found.detail)
+    assert [(step.revision, step.verdict) for step in found.revisions] == [("change", verdict)]
+
+
+def test_nothing_pending_is_lossless(pending: Callable[[], Rehearsal]) -> None:
+    """There is nothing to take back."""
+    assert pending().verdict == "lossless"
+
+
+def test_the_path_and_each_revision_get_verdicts_of_their_own(project: Any, pending: Callable[[], Rehearsal]) -> None:
+    """What one revision adds and the next one drops is nothing to the path, but a loss to whoever stops in between."""
+    project.revision("add", "users", sql("ALTER TABLE users ADD COLUMN x int"), sql("ALTER TABLE users DROP COLUMN x"))
+    project.revision("drop", "add", sql("ALTER TABLE users DROP COLUMN x"), sql("ALTER TABLE users ADD COLUMN x int"))
+    project.revision("stay", "drop", sql("CREATE TABLE logs (id serial)"), "pass")
+    project.revision("last", "stay", sql("CREATE INDEX i ON users (name)"), sql("DROP INDEX i"))
+
+    found = pending()
+
+    assert [(step.revision, step.verdict) for step in found.revisions] == [
+        ("add", "lossless"),
+        ("drop", "lossy"),
+        ("stay", "no-op"),
+        ("last", "lossless"),
+    ]
+    assert (found.verdict, found.before, found.after) == ("fails", ("users",), ("last",))
+    assert "TABLE logs is left behind" in found.detail
+
+
+def test_branches_and_their_merge_are_rehearsed(project: Any, pending: Callable[[], Rehearsal]) -> None:
+    """Two branches and their merge go back to the one head they came from."""
+    project.revision("left", "users", sql("CREATE TABLE a ()"), sql("DROP TABLE a"))
+    project.revision("right", "users", sql("CREATE TABLE b (id int)"), sql("DROP TABLE b"))
+    project.revision("join", ("left", "right"))
+
+    found = pending()
+
+    assert (found.verdict, found.after) == ("lossless", ("join",))
+    assert {step.revision: step.verdict for step in found.revisions} == dict.fromkeys(
+        ("left", "right", "join"), "lossless"
+    )
+
+
+def test_a_dump_of_the_live_schema_is_where_it_starts(
+    project: Any, postgres_server: Server, database: Any, execute: Callable[[str], object]
+) -> None:
+    """What the live database has and no migration made is there too: here a row under a constraint added by hand."""
+    project.revision("users", None, USERS, "pass")
+    migrations.upgrade(project.runner(), database)
+    execute(
+        "CREATE ROLE somebody; CREATE TABLE by_hand (id int REFERENCES users (id)); GRANT SELECT ON users TO somebody"
+    )
+    execute("ALTER TABLE by_hand OWNER TO somebody")
+    dump = postgres.dump_schema(database)
+    execute("DROP OWNED BY somebody; DROP ROLE somebody")
+    project.revision("drop", "users", sql("DROP TABLE posts; DROP TABLE users"), "pass")
+
+    found = rehearse_with(project.runner(), postgres_server, ("users",), dump)
+
+    assert found.verdict == "fails"
+    assert "2BP01" in found.detail
+
+
+def test_a_start_that_cannot_be_built_proves_nothing(project: Any, postgres_server: Server) -> None:
+    """A history that does not run from empty says nothing about what is pending."""
+    project.revision("users", None, sql("ALTER TABLE made_by_hand ADD COLUMN x int"))
+    project.revision("next", "users")
+
+    found = rehearse_with(project.runner(), postgres_server, ("users",))
+
+    assert found.verdict == "unproved"
+    assert "made_by_hand" in found.detail
+
+
+def test_a_service_is_rehearsed_in_its_own_interpreter(
+    any_project: Any, postgres_server: Server, make_service: Callable[..., Service]
+) -> None:
+    """From empty to the heads, by either kind of driver, with no database of the rehearsal left behind."""
+    any_project.revision("users", None, sql("CREATE TABLE users (id serial, name text)"), sql("DROP TABLE users"))
+
+    found = rehearse(Path(sys.executable), {}, any_project.path, make_service(), server=postgres_server, before=())
+
+    assert (found.verdict, found.before, found.after) == ("lossless", (), ("users",))
+    with psycopg.connect(**postgres_server.credentials().connection()) as connection:
+        left = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'rehearsal%'").fetchall()
+    assert left == []
+
+
+def test_a_rehearsal_says_whether_the_old_release_can_live_on_the_new_schema(
+    project: Any, pending: Callable[[], Rehearsal]
+) -> None:
+    """A lossless way back is one thing, a shared schema another."""
+    project.revision("change", "users", sql("ALTER TABLE posts DROP COLUMN tags"), sql("SELECT 1"))
+
+    found = pending()
+
+    assert found.old_release_compatible is False
+    assert found.obstacles == ("TABLE posts: column tags is gone",)
