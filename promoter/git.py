@@ -1,6 +1,5 @@
 """Questions to a git history, and working copies of one commit."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import semver
 
-from promoter import versions
+from promoter import scratch, versions
 from promoter.errors import RepositoryError
 from promoter.git_program import ask, failure, lines, masked, run
 from promoter.versions import History
@@ -136,10 +135,10 @@ def commit_time(repository: Path, commit: str) -> datetime:
 @contextmanager
 def checkout(repository: Path, commit: str) -> Iterator[Path]:
     """Yield a clean working copy of one commit, without a .git, and remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="promoter-checkout-") as folder:
-        files = Path(folder, "files")
+    with scratch.folder("promoter-checkout") as folder:
+        files = folder / "files"
         files.mkdir()
-        index = {"GIT_INDEX_FILE": str(Path(folder, "index")), "GIT_WORK_TREE": str(files)}
+        index = {"GIT_INDEX_FILE": str(folder / "index"), "GIT_WORK_TREE": str(files)}
         run(repository, "read-tree", resolve(repository, commit), **index)
         run(repository, "checkout-index", "--all", "--quiet", f"--prefix={files}/", **index)
         yield files

@@ -3,12 +3,12 @@
 import base64
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from promoter import scratch
 from promoter.errors import ConfigurationError
 from promoter.images.builders import Login
 
@@ -28,13 +28,12 @@ def lend(host: str, login: Login | None) -> Iterator[dict[str, str]]:
         yield {}
         return
     own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    with tempfile.TemporaryDirectory(prefix="promoter-docker-") as name:
-        folder = Path(name)
+    with scratch.folder("promoter-docker") as folder:
         _link(own, folder)
         document = with_login(_read(own / CONFIG), host, login)
         (folder / CONFIG).touch(mode=0o600)
         (folder / CONFIG).write_text(json.dumps(document))
-        yield {"DOCKER_CONFIG": name}
+        yield {"DOCKER_CONFIG": str(folder)}
 
 
 def with_login(config: dict[str, Any], host: str, login: Login) -> dict[str, Any]:

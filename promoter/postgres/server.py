@@ -4,8 +4,8 @@ import fcntl
 import hashlib
 import hmac
 import re
+import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
+from promoter import scratch
 from promoter.errors import CommandError, SchemaError
 from promoter.postgres import cluster
 from promoter.postgres.programs import binaries, program
@@ -46,7 +47,7 @@ SETTINGS = {
     "min_wal_size": "8MB",
 }
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-TEMPORARY = "promoter-postgres-"
+TEMPORARY = "promoter-postgres"
 TABLE = re.compile(r"(?P<head>^CREATE TABLE [^\n]* \(\n)(?P<columns>.*?)\n(?=\))", re.MULTILINE | re.DOTALL)
 """One table in the output of `pg_dump`, up to its closing parenthesis."""
 TRIES = 5
@@ -120,20 +121,9 @@ def drop_database(server: Server, name: str) -> None:
 
 @contextmanager
 def temporary_server() -> Iterator[Server]:
-    """Run a throwaway server for the time of a `with` block.
-
-    One whose owner was killed is removed when the next one starts: its owner's lock on the folder went with the owner.
-    """
-    _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY))
-    folder.chmod(0o711)
-    with (folder / "owner.new").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        (folder / "owner.new").rename(folder / "owner")
-        try:
-            yield start(folder, durable=False)
-        finally:
-            _remove(folder)
+    """Run a throwaway server for the time of a `with` block; one whose owner was killed is removed when the next one starts."""
+    with scratch.folder(TEMPORARY, mode=0o711, remove=_remove) as folder:
+        yield start(folder, durable=False)
 
 
 def dump_schema(credentials: DatabaseCredentials) -> str:
@@ -212,14 +202,7 @@ def _create_role(connection: psycopg.Connection, name: str, password: str) -> No
     connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
 
 
-def _sweep() -> None:
-    """Remove the throwaway servers whose owners are gone."""
-    for lock in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*/owner"):
-        with suppress(OSError), lock.open("w") as file:  # locked: it has its owner; or it is somebody else's
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(lock.parent)
-
-
-def _remove(folder: Path) -> None:
-    _stop(folder, "immediate")
-    cluster.remove(folder)
+def _remove(outer: Path) -> None:
+    _stop(outer / scratch.FILES, "immediate")
+    cluster.remove(outer / scratch.FILES)
+    shutil.rmtree(outer, ignore_errors=True)

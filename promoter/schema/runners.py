@@ -2,7 +2,6 @@
 
 import json
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from promoter import config, shell
+from promoter import config, scratch, shell
 from promoter.errors import CommandError, SchemaError
 from promoter.masking import mask, spellings
 from promoter.secrets import DatabaseCredentials
@@ -84,14 +83,14 @@ def launch(
 def standing(python: Path, variables: Mapping[str, str]) -> Iterator[Launch]:
     """Keep one interpreter that forks for each request: the imports, most of a short migration's time, are paid once."""
     with (
-        tempfile.TemporaryDirectory(prefix="promoter-runner-") as folder,
+        scratch.folder("promoter-runner") as folder,
         socket.socket(socket.AF_UNIX) as listener,
         ThreadPoolExecutor(1) as pool,
     ):
         listener.bind(path := f"{folder}/socket")
         listener.listen(1)
         env = {**variables, "PROMOTER_MIGRATION": json.dumps({"serve": path})}
-        process = pool.submit(shell.run, [python, PROGRAM], cwd=Path(folder), env=env, check=False)
+        process = pool.submit(shell.run, [python, PROGRAM], cwd=folder, env=env, check=False)
         with _accept(listener, process) as connection, connection.makefile("rw", encoding="utf-8") as stream:
 
             def fork(
@@ -153,8 +152,8 @@ class SubprocessRunner:
         A failing migration is an answer; SchemaError (transient) is raised where the runner ends without one.
         """
         secrets = spellings(credentials.password.get_secret_value())
-        with tempfile.TemporaryDirectory(prefix="promoter-migration-") as folder:
-            path = Path(folder, "answer.json")
+        with scratch.folder("promoter-migration") as folder:
+            path = folder / "answer.json"
             said = self.launch(
                 self.python,
                 self.directory,
