@@ -12,7 +12,7 @@ from tests.state_machine.processes import Kind, Process
 from tests.state_machine.test_planted_faults import lease_without_fencing
 from tests.state_machine.world import InvariantError
 
-CHANGES = range(7)
+CHANGES = range(6)
 """What a promotion to main changes, in its order: image, schema, definition, service, and after VERIFIED the names."""
 
 
