@@ -77,6 +77,7 @@ class Watch(Thread):
 
     def _find(self, what: str, command: str, name: str) -> Find:
         shown = command
-        for needle in sorted(self.canaries.needles[name], key=len, reverse=True):
+        needles = {needle for spellings in self.canaries.needles.values() for needle in spellings}
+        for needle in sorted(needles, key=len, reverse=True):
             shown = shown.replace(needle.decode(), "***")
         return Find(f"{what} of `{shown[:SHOWN]}`", name)

@@ -6,6 +6,7 @@ import subprocess
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,16 @@ ORDER BY 1, 2, 3
 def files(folder: Path, besides: Mapping[str, str] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield every file below `folder`, its name included, and unpacked what is packed by gzip.
 
-    `besides` are globs from `folder` of what is left out, each with the reason why a secret may be there.
+    `besides` are files and folders in it that are left out, each with the reason why a secret may be there.
     """
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if any(name.match(glob) for glob in besides or {}) or path.is_symlink() or not path.is_file():
+        if any(name.is_relative_to(place) for place in besides or {}) or path.is_symlink() or not path.is_file():
             continue
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # somebody who is still at work removed it
+            continue
         yield str(path), str(path).encode() + b"\0" + data
         if data.startswith(GZIP):
             yield f"{path} (unpacked)", unpacked(data)
@@ -82,10 +86,11 @@ def prefect(url: str) -> Iterator[tuple[str, bytes]]:
     """Yield what Prefect's API at `url` tells: runs, parameters, states, logs, artifacts, events, deployments, blocks."""
     with httpx.Client(base_url=url, timeout=60) as client:
         for name in LISTS:
-            offset = 0
-            while len(answer := _told(client, f"/{name}/filter", {"limit": PAGE, "offset": offset})):
+            for offset in count(step=PAGE):
+                answer = _told(client, f"/{name}/filter", {"limit": PAGE, "offset": offset})
                 yield f"Prefect's API: {name}", json.dumps(answer, ensure_ascii=False).encode()
-                offset += PAGE
+                if len(answer) < PAGE:  # deployments take no offset, and are few
+                    break
         page = _told(client, "/events/filter", {"limit": 50})
         while page["events"]:
             yield "Prefect's API: events", json.dumps(page, ensure_ascii=False).encode()

@@ -75,9 +75,12 @@ def test_one_log_line_is_found(tmp_path: Path) -> None:
 
 def test_where_a_secret_belongs_it_is_not_looked_for(tmp_path: Path) -> None:
     """Each such place is named, with a reason."""
-    (tmp_path / "access.json").write_text(VALUE)
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "access.json").write_text(VALUE)
 
-    assert CANARIES.find(sinks.files(tmp_path, {"access.json": "its own list of users"})) == []
+    for place in ("registry", "registry/access.json"):
+        assert CANARIES.find(sinks.files(tmp_path, {place: "its own list of users"})) == []
+    assert names(*CANARIES.find(sinks.files(tmp_path, {"access.json": "another place"}))) == {"planted"}
 
 
 @pytest.mark.parametrize("cut", [0, 20])
