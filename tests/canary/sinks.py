@@ -112,7 +112,9 @@ def git(repository: Path) -> Iterator[tuple[str, bytes]]:
 
 def aws(session: boto3.Session, endpoint: str | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield all task definitions, services and tasks of ECS, and all log lines; of Secrets Manager what is no value."""
-    ecs, logs, secrets = (session.client(name, endpoint_url=endpoint) for name in ("ecs", "logs", "secretsmanager"))
+    ecs = session.client("ecs", endpoint_url=endpoint)
+    logs = session.client("logs", endpoint_url=endpoint)
+    secrets = session.client("secretsmanager", endpoint_url=endpoint)
     for arn in ecs.list_task_definitions()["taskDefinitionArns"]:
         yield _piece(arn, ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]))
     for cluster in ecs.list_clusters()["clusterArns"]:

@@ -124,7 +124,7 @@ def test_one_artifact_is_found(filled: DatabaseCredentials, column: str, value: 
 def test_one_task_definition_is_found(place: str) -> None:
     """Whichever field holds it; that the secret exists under its name is no find."""
     session = boto3.Session("key", "secret", region_name="us-east-2")
-    container: dict[str, Any] = {"name": "api", "image": "api", "environment": [], "command": []}
+    container: Any = {"name": "api", "image": "api", "environment": [], "command": []}
     planted = {"environment": [{"name": "PGPASSWORD", "value": VALUE}], "command": ["serve", VALUE]}
     with mock_aws():
         session.client("secretsmanager").create_secret(Name="database", SecretString=VALUE)
@@ -145,7 +145,7 @@ def test_one_line_of_a_service_is_found() -> None:
         logs = session.client("logs")
         logs.create_log_group(logGroupName="/ecs/api")
         logs.create_log_stream(logGroupName="/ecs/api", logStreamName="ecs/api/1")
-        events = [{"timestamp": int(time.time() * 1000), "message": f"connecting with {VALUE}"}]
+        events: Any = [{"timestamp": int(time.time() * 1000), "message": f"connecting with {VALUE}"}]
         logs.put_log_events(logGroupName="/ecs/api", logStreamName="ecs/api/1", logEvents=events)
 
         assert CANARIES.find(sinks.aws(session)) == [Find("log group /ecs/api", "planted")]

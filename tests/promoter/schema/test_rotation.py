@@ -37,7 +37,7 @@ class Vault:
         self._execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(self.user), sql.Literal(fresh)))
         self.password = fresh if tell else self.password
 
-    def _execute(self, statement: sql.Composable) -> None:
+    def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(**self.owner.connection(), autocommit=True) as connection:
             connection.execute(statement)
 
