@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from promoter.discretion import discreet
 from promoter.errors import PromoterError
 
 COMMANDS = {
@@ -107,7 +108,7 @@ def _version() -> str:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"promoter: {text}", file=sys.stderr)  # noqa: T201
+    print(f"promoter: {discreet(text)}", file=sys.stderr)  # noqa: T201
     return code
 
 

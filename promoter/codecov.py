@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from promoter.config import Codecov
+from promoter.discretion import remember
 from promoter.errors import CommandError
 from promoter.shell import Output, run
 
@@ -57,6 +58,7 @@ def upload(
     """
     if not token:
         return "off", f"{rule.token_variable} is not set"
+    remember(token)
     argv = upload_argv(rule, report.absolute(), commit=commit, branch=branch)
     detail = None
     for number in range(tries):

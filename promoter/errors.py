@@ -25,19 +25,21 @@ PromoterError                    1
 
 from typing import ClassVar
 
+from promoter.discretion import discreet
+
 
 class PromoterError(Exception):
     """The root: what went wrong and where, and in `hint` what to do next.
 
-    `transient` says that the same call may well succeed later; only such errors are retried.
+    No secret that was handed out in this process is told. `transient` says that the same call may well succeed later; only such errors are retried.
     """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = discreet(message)
+        super().__init__(self.message)
+        self.hint = None if hint is None else discreet(hint)
         self.transient = transient
 
     def __str__(self) -> str:

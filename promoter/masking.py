@@ -1,5 +1,6 @@
 """Keeps secrets out of text: whole ones, their spellings, and what a program that shortens its output leaves of them."""
 
+import base64
 import json
 import re
 from collections.abc import Sequence
@@ -32,6 +33,19 @@ def spellings(secret: str) -> list[str]:
     """Return every way in which `secret` may stand in a program's output."""
     quoted = (quote(secret, safe=""), quote(secret), quote_plus(secret))
     return [secret, secret.strip(), *quoted, repr(secret)[1:-1], json.dumps(secret)[1:-1]]
+
+
+def encodings(secret: str) -> list[str]:
+    """Return what base64 makes of `secret` wherever it begins in a longer text, less the characters that it shares with that.
+
+    Three bytes become four characters, so there are three ways; each also in the alphabet of URLs.
+    """
+    found = []
+    for offset in range(3):
+        data = b"\0" * offset + secret.encode()
+        first, end = -(-offset * 8 // 6), len(data) * 8 // 6
+        found += [encode(data).decode()[first:end] for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+    return found
 
 
 def _without_beginning(text: str, secrets: Sequence[str]) -> str:

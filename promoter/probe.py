@@ -8,6 +8,7 @@ from typing import Self
 
 import httpx
 
+from promoter import addresses
 from promoter.config import HealthAnswer
 from promoter.errors import HealthError, PromoterError
 from promoter.health import Answer, Kind, accepted_versions, judge
@@ -31,16 +32,16 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "Cache-C
 def ask(url: str, fields: HealthAnswer, accepted: AbstractSet[str] | None = None) -> Answer:
     """Ask once and return what was found; `accepted` None takes any version and none.
 
-    Raises HealthError if the URL redirects to another host. Not to be called where an event loop runs.
+    Raises HealthError if the URL leads to another host or to a link-local address. Not to be called where an event loop runs.
     """
     with asyncio.Runner() as runner, _Asker(url, fields, accepted, runner) as asker:
         return asker.ask(REQUEST_TIMEOUT)
 
 
 def check(url: str) -> None:
-    """Raise HealthError if `url` could never tell the health of a release: it leads to another host, or its answer is too long.
+    """Raise HealthError if `url` could never tell the health of a release.
 
-    A service that does not answer, or not well, passes: the release may be what mends it.
+    It leads to another host or to a link-local address, or its answer is too long. A service that does not answer, or not well, passes: the release may be what mends it.
     """
     answer = ask(url, HealthAnswer())
     if answer.kind == "too long":
@@ -62,8 +63,8 @@ def wait_until_healthy(
 
     `expected_tag` None takes any version and none: it only has to be well. `timeout` is in seconds, from now. `fleet` returns None
     when every running task is of the new release, else the reason why not. Whatever else comes (refused, 5xx, HTML, half JSON,
-    another version) means "not yet", with two exceptions that end the wait at once: a redirect to another host, and the same wrong
-    version STEADY times in a row from a fleet that is all new. Raises HealthError with the last answer of each kind.
+    another version) means "not yet", with three exceptions that end the wait at once: a redirect to another host, a link-local address, and the
+    same wrong version STEADY times in a row from a fleet that is all new. Raises HealthError with the last answer of each kind.
     """
     accepted = None if expected_tag is None else accepted_versions(expected_tag, branch)
     tally = Tally(notice)
@@ -132,12 +133,21 @@ class _Asker:
     async def _ask(self, timeout: float) -> Answer:  # noqa: ASYNC109 - becomes an asyncio.timeout, which a drip cannot stretch
         self.client.cookies.clear()  # a load balancer's cookie would keep us at one task
         try:
-            async with asyncio.timeout(timeout), self.client.stream("GET", self.url) as response:
-                return await self._read(response)
+            async with asyncio.timeout(timeout):
+                await addresses.refuse_link_local(self.url)
+                async with self.client.stream("GET", self.url) as response:
+                    self._require_no_other_answer(response)
+                    return await self._read(response)
         except TimeoutError:
             return Answer("no answer", f"no whole answer within {timeout:.3g} s")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return Answer("no answer", f"{type(error).__name__}: {printable(str(error)) or 'no reason given'}")
+
+    def _require_no_other_answer(self, response: httpx.Response) -> None:
+        """Hear nothing from where the name has come to lead meanwhile."""
+        place = response.extensions["network_stream"].get_extra_info("server_addr")
+        if place is not None:
+            addresses.refuse(self.url, str(place[0]))
 
     async def _read(self, response: httpx.Response) -> Answer:
         if response.is_redirect:

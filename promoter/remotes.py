@@ -11,6 +11,7 @@ from git import Git, GitCommandNotFound
 from promoter import git
 from promoter.errors import ReleaseError, RepositoryError
 from promoter.git_program import Answer, environment, failure, masked, missing, said
+from promoter.inheritance import withheld
 
 HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 NOWHERE = Path("/")
@@ -126,7 +127,8 @@ def _run(repository: Path, *arguments: str, **variables: str) -> str:
 
 def _ask(repository: Path, *arguments: str, **variables: str) -> Answer:
     """Run `git ARGUMENTS` by GitPython and return its answer, whatever its exit code."""
-    added = environment(repository, variables)
+    # GitPython hands down this process's whole environment, and adds to it.
+    added = withheld() | environment(repository, variables)
     forgotten = [f"--unset={name}" for name, value in added.items() if value == ""]
     try:
         code, stdout, stderr = Git(repository).execute(

@@ -1,29 +1,32 @@
 """Hands out credentials as opaque values that print as `***`, at the moment of use."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from promoter.config import DatabaseKeys
+from promoter.discretion import SHORTEST, remember
 from promoter.errors import SecretError
-
-SHORTEST = 6
-"""Characters of the shortest value that is hidden."""
 
 
 @dataclass(frozen=True)
 class DatabaseCredentials:
-    """How to reach one database; safe to print."""
+    """How to reach one database; safe to print, and from now on this process never says the password."""
 
     host: str
     port: int
     user: str
     password: SecretStr
     database: str
+    renew: "Callable[[], DatabaseCredentials] | None" = field(default=None, compare=False, repr=False)
+    """Reads them again where they are kept, for a password that was changed meanwhile; None where they are kept nowhere."""
+
+    def __post_init__(self) -> None:
+        remember(self.password.get_secret_value())
 
     def variables(self, templates: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE, and each of `templates` filled in.

@@ -3,9 +3,12 @@
 import getpass
 import os
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from promoter.discretion import remember
 
 
 def _login() -> str:
@@ -37,3 +40,7 @@ class Settings(BaseSettings):
     git_email: str = "promoter@localhost"
     lease_seconds: float = 30
     """How long an environment stays held by a driver that gives no sign of life."""
+
+    def model_post_init(self, _context: Any, /) -> None:  # noqa: ANN401 - pydantic's own signature
+        """Let this process never say what it is told here in confidence."""
+        remember(*(value.get_secret_value() for _, value in self if isinstance(value, SecretStr)))

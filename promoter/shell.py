@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from promoter.errors import CommandError
+from promoter.inheritance import inherited
 from promoter.masking import mask
 
 KEPT_LINES = 40
@@ -47,9 +48,10 @@ def run(
 ) -> Output:
     """Run `argv` in a process group of its own and wait for its end.
 
-    `env` is added to this process's environment; a value of "" removes the name. `timeout` is in seconds, None waits for ever;
-    at its end, and on any exception here, the whole group is killed. Each of `secrets` is shown as `***`. `user` and `group`
-    are the ids that the program runs under, with no further groups; None keeps this process's own.
+    `env` is added to what `inheritance` lets through of this process's environment; a value of "" removes the name.
+    `timeout` is in seconds, None waits for ever; at its end, and on any exception here, the whole group is killed. Each of
+    `secrets` is shown as `***`. `user` and `group` are the ids that the program runs under, with no further groups; None keeps
+    this process's own.
 
     Raises CommandError if the program is missing, ends with another code than 0 (unless `check` is False), or times out.
     """
@@ -154,7 +156,7 @@ def _shown(command: Sequence[str], secrets: Sequence[str]) -> str:
 
 
 def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
-    merged = {**os.environ, **(added or {})}
+    merged = {**inherited(), **(added or {})}
     return {name: value for name, value in merged.items() if value != ""}
 
 

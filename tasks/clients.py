@@ -1,5 +1,7 @@
 """The one place that turns configuration and Prefect's blocks into clients and credentials for the tools."""
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -9,6 +11,7 @@ from prefect_docker.credentials import DockerRegistryCredentials
 
 from promoter import images, secrets
 from promoter.config import Environment, ImageRule, Service
+from promoter.discretion import remember
 from promoter.errors import SecretError
 from promoter.images import Login
 from promoter.registry import Registry
@@ -27,7 +30,10 @@ def aws(environment: Environment) -> AwsCredentials:
     """Return the identity for an environment: its Prefect block, else what the worker has (role, variables, profile)."""
     if environment.credentials is not None:
         loaded = AwsCredentials.load(environment.credentials)
-        return AwsCredentials.model_validate(loaded)
+        known = AwsCredentials.model_validate(loaded)
+        if known.aws_secret_access_key is not None:
+            remember(known.aws_secret_access_key.get_secret_value())
+        return known
     parameters = AwsClientParameters(endpoint_url=environment.endpoint_url)
     return AwsCredentials(region_name=environment.region, aws_client_parameters=parameters)
 
@@ -45,11 +51,12 @@ def logs(environment: Environment) -> "CloudWatchLogsClient":
 
 
 def database(service: Service, environment: Environment) -> DatabaseCredentials:
-    """Read the database credentials of an environment from Secrets Manager, at the moment of use.
+    """Read the database credentials of an environment from Secrets Manager, at the moment of use; `renew` reads them again.
 
     Raises SecretError if the secret or a key in it is missing; transient if Secrets Manager does not answer.
     """
-    return database_credentials(_read(environment), service.database.secret_keys, environment.secret)
+    found = database_credentials(_read(environment), service.database.secret_keys, environment.secret)
+    return replace(found, renew=partial(database, service, environment))
 
 
 def hidden_values(service: Service, environment: Environment) -> list[str]:

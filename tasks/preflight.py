@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from promoter import probe, remotes
-from promoter.ecs import EcsService, task_definitions
+from promoter.ecs import EcsService, exposure, task_definitions
 from promoter.errors import ImageError, ReleaseError
 from promoter.ledger.promotions import Promotion
 from promoter.records import Version
@@ -21,14 +21,14 @@ from tasks.stage import is_transient
 def check_environment(promotion: Promotion, version: Version) -> None:
     """Raise the error of the first thing that would stop this release, or its way back, later.
 
-    Looked at: secret and database, service and container, the image that the old release would start from, the registry's
+    Looked at: secret and database, service and container, its plain variables, the image that the old release would start from, the registry's
     credentials, the git tag, the health URL.
     """
     if promotion.ended_at is not None or promotion.verified_at is not None:
         return
     looks: tuple[Callable[[Promotion, Version], object], ...] = (
         _check_database,
-        _check_old_image,
+        _check_definition,
         _check_registry,
         _check_tag,
         _check_health_url,
@@ -52,12 +52,13 @@ def _check_health_url(promotion: Promotion, _version: Version) -> None:
     probe.check(promotion.environment.health_url)
 
 
-def _check_old_image(promotion: Promotion, _version: Version) -> None:
-    """Refuse a release that could not be undone, since the image to go back to is gone."""
+def _check_definition(promotion: Promotion, _version: Version) -> None:
+    """Refuse a release that would show a secret, and one that could not be undone, since the image to go back to is gone."""
     environment = promotion.environment
     ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
     definition = ecs.definition(ecs.check().task_definition)
-    image = task_definitions.image(definition, promotion.environment.container)
+    exposure.refuse(definition, environment.plain_variables)
+    image = task_definitions.image(definition, environment.container)
     name, _, digest = image.partition("@")
     repository, tag = _without_tag(name)
     if split(repository)[0] != split(promotion.service.image.repository)[0]:

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import PrefectException
 
 from promoter import summary
+from promoter.discretion import discreet
 from promoter.ledger import promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
@@ -70,12 +71,14 @@ def publish_report(promotion_id: UUID) -> None:
 
 def publish(key: str, flow_run: UUID | None, title: str, text: str, recorded: Sequence[Step]) -> None:
     """Write a story in markdown and the table of its stages, each a version of the artifact of that key."""
-    story = ArtifactCreate(key=_key(key), type="markdown", description=title, data=text, flow_run_id=flow_run)
+    story = ArtifactCreate(
+        key=_key(key), type="markdown", description=discreet(title), data=discreet(text), flow_run_id=flow_run
+    )
     stages = ArtifactCreate(
         key=_key(key + "-stages"),
         type="table",
-        description=f"Stages of {title}",
-        data=json.dumps(summary.table(recorded)),
+        description=discreet(f"Stages of {title}"),
+        data=discreet(json.dumps(summary.table(recorded))),
         flow_run_id=flow_run,
     )
     with get_client(sync_client=True) as client:

@@ -111,5 +111,6 @@ def register_again(promotion: Promotion, lease: Lease, plan: RollbackPlan) -> Ta
         image=plan.image.reference,
         promotion=str(promotion.id),
         allowed=task_definitions.fields(ecs.client),
+        plain=promotion.environment.plain_variables,
     )
     return TaskDefinition(before=ecs.check().task_definition, after=ecs.register(request, str(promotion.id)))

@@ -27,6 +27,7 @@ def register(promotion: Promotion, lease: Lease, image: Image, change: SchemaCha
         image=image.reference,
         promotion=str(promotion.id),
         allowed=task_definitions.fields(ecs.client),
+        plain=promotion.environment.plain_variables,
     )
     return TaskDefinition(before=before, after=ecs.register(request, str(promotion.id)))
 

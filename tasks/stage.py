@@ -25,6 +25,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from promoter.discretion import discreet
 from promoter.errors import PromoterError
 from promoter.ledger import leases, promotions, steps
 from promoter.ledger.connection import connect
@@ -102,8 +103,11 @@ def carry_out(
         with leases.alive(promotion.id, promotion.driver or "", settings):
             result = _perform(function, promotion, records, settings)
     except Exception as error:  # a signal or a timeout is no error of the stage: whoever ends the promotion tells it
+        said = str(error)
         with connect() as ledger:
-            steps.fail(ledger, promotion.id, name, str(error) or type(error).__name__)
+            steps.fail(ledger, promotion.id, name, said or type(error).__name__)
+        if discreet(said) != said:  # somebody else's error, whose text Prefect would keep with the state
+            raise PromoterError(f"{type(error).__name__}: {said}") from None
         raise
     with connect(settings) as ledger:
         _pass(ledger, records, settings)

@@ -231,6 +231,8 @@ class Environment(Model):
     health_url: Annotated[str, StringConstraints(pattern=URL)]
     variables: dict[str, str] = {}
     """Environment variables of the migrations."""
+    plain_variables: tuple[str, ...] = ()
+    """Variables of the task definition that look like secrets and are none; any other one that does is refused."""
     credentials: str | None = None
     """Name of a Prefect `aws-credentials` block; None takes the AWS environment of the worker."""
     endpoint_url: str | None = None

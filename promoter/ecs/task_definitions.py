@@ -1,7 +1,9 @@
 """Makes the next task definition out of the one that the service runs: another image, a tag, and nothing else."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, cast
 
+from promoter.ecs import exposure
 from promoter.errors import RolloutError
 
 if TYPE_CHECKING:
@@ -34,16 +36,19 @@ def request(
     image: str,
     promotion: str,
     allowed: frozenset[str],
+    plain: Collection[str] = (),
 ) -> "RegisterTaskDefinitionRequestTypeDef":
     """Return the request that registers the answered definition again with `image` in `container`.
 
-    `answer` is DescribeTaskDefinition's, asked with its tags; `image` is `repository:tag@sha256:…`; `allowed` comes from `fields`.
-    Raises RolloutError if there is no such container or the image is not pinned by its digest.
+    `answer` is DescribeTaskDefinition's, asked with its tags; `image` is `repository:tag@sha256:…`; `allowed` comes from `fields`;
+    `plain` are variables that only look like secrets. Raises RolloutError if there is no such container, if the image is not pinned
+    by its digest, or if a secret would stand among the plain variables.
     """
     if "@sha256:" not in image:
         raise RolloutError(f"image {image!r} is not pinned by its digest", hint="Deploy `repository:tag@sha256:…`.")
     definition = answer["taskDefinition"]
     find(answer, container)
+    exposure.refuse(answer, plain)
     kept = {name: value for name, value in definition.items() if name in allowed}
     kept["containerDefinitions"] = [
         {**one, "image": image} if one.get("name") == container else one for one in definition["containerDefinitions"]

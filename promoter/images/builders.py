@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from promoter.config import Dependencies, ImageRule
+from promoter.discretion import remember
 from promoter.errors import ImageError
 from promoter.records import Image
 from promoter.registry import Registry
@@ -22,10 +23,13 @@ LATEST = "latest"
 
 @dataclass(frozen=True)
 class Login:
-    """Who Promoter is at the registry; safe to print."""
+    """Who Promoter is at the registry; safe to print, and from now on this process never says the password."""
 
     username: str
     password: SecretStr
+
+    def __post_init__(self) -> None:
+        remember(self.password.get_secret_value())
 
 
 @dataclass(frozen=True)

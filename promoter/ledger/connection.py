@@ -8,6 +8,7 @@ from psycopg.rows import DictRow, dict_row
 
 from promoter.errors import LedgerError
 from promoter.settings import Settings
+from promoter.text import printable
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def connect(settings: Settings | None = None) -> Iterator[psycopg.Connection[Dic
 def unreachable(settings: Settings, error: Exception) -> LedgerError:
     """Return the error of a ledger that does not answer."""
     return LedgerError(
-        f"the ledger {settings.ledger_url} cannot be reached: {str(error).strip().splitlines()[0]}",
+        f"the ledger {printable(settings.ledger_url)} cannot be reached: {str(error).strip().splitlines()[0]}",
         hint="Nothing is changed without the ledger. Check PROMOTER_LEDGER_URL and PROMOTER_LEDGER_PASSWORD.",
         transient=True,
     )

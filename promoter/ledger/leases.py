@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from promoter.discretion import discreet
 from promoter.errors import LeaseError, LedgerError
 from promoter.ledger import promotions
 from promoter.ledger.connection import connect
@@ -115,7 +116,7 @@ def freeze(connection: Connection[DictRow], service: str, environment: str, *, r
         ON CONFLICT (service, environment) DO UPDATE
         SET frozen_reason = excluded.frozen_reason, frozen_by = excluded.frozen_by, frozen_at = excluded.frozen_at
         """,
-        [service, environment, reason, by],
+        [service, environment, discreet(reason), by],
     )
 
 

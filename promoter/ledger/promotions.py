@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from promoter.config import BranchRule, Environment, Service
+from promoter.discretion import discreet
 from promoter.errors import LeaseError, LedgerError
 from promoter.ledger import pushes
 from promoter.records import Push
@@ -238,7 +239,7 @@ def end(connection: Connection[DictRow], promotion: UUID, outcome: Outcome, caus
         UPDATE promotions SET ended_at = clock_timestamp(), outcome = %s, cause = %s
         WHERE id = %s AND ended_at IS NULL RETURNING id
         """,
-        [outcome, cause, promotion],
+        [outcome, None if cause is None else discreet(cause), promotion],
     ).fetchone()
     if ended is not None:
         connection.execute("UPDATE environments SET holder = NULL, held_since = NULL WHERE holder = %s", [promotion])

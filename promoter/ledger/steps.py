@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
 from promoter import records
+from promoter.discretion import discreet
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ def finish(connection: Connection[DictRow], promotion: UUID, stage: str, result:
 
 
 def fail(connection: Connection[DictRow], promotion: UUID, stage: str, error: str) -> None:
-    """Write what went wrong."""
+    """Write what went wrong, without the secrets of this process."""
     connection.execute(
         "UPDATE steps SET error = %s, finished_at = clock_timestamp() WHERE promotion = %s AND stage = %s",
-        [error, promotion, stage],
+        [discreet(error), promotion, stage],
     )
 
 

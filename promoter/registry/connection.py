@@ -168,7 +168,7 @@ class Connection:
 
     def _read(self, response: httpx.Response, limit: int) -> bytes:
         data = bytearray()
-        for part in response.iter_bytes():
+        for part in response.iter_raw():  # unpacked was nothing asked for: a small answer could become a huge one
             data += part
             if not response.is_success and len(data) > COMPLAINT_LIMIT:
                 break

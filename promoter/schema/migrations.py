@@ -6,11 +6,12 @@ killed process is ended by whoever takes the lock next, before anybody reads the
 
 import os
 import random
+import re
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import psycopg
@@ -42,6 +43,8 @@ LOCK_TRIES = 5
 """How often a migration that found a table locked begins anew."""
 LOCKED_OUT = {"55P03": "lock not available", "40P01": "deadlock detected", "40001": "serialization failure"}
 """SQLSTATEs that say: nothing changed, try again. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+WRONG_PASSWORD = re.compile("28P01|password authentication failed")
+"""The SQLSTATE, or, where libpq keeps that to itself, what the server says of a password; in English if `lc_messages` is."""
 ORPHAN_TIMEOUT = 10.0
 """How long an orphaned backend may take to end, in seconds."""
 
@@ -193,12 +196,26 @@ def _run_patiently(
     target: tuple[str, ...],
 ) -> None:
     for attempt in range(LOCK_TRIES):
-        answer = runner.run(command, target, credentials, lock=held)
+        answer = _run(command, runner, credentials, held, target)
         if answer.ok:
             return
         if answer.sqlstate not in LOCKED_OUT or attempt == LOCK_TRIES - 1:
             raise _failed(command, answer)
         time.sleep(random.uniform(0.2, 1.0) * 2**attempt)  # noqa: S311 - jitter, no secret
+
+
+def _run(
+    command: Command,
+    runner: SubprocessRunner,
+    credentials: DatabaseCredentials,
+    held: Lock,
+    target: tuple[str, ...],
+) -> Answer:
+    """Run it, and once more with credentials read anew where the password is no longer right: nothing was changed then."""
+    answer = runner.run(command, target, credentials, lock=held)
+    if credentials.renew is None or answer.ok or not WRONG_PASSWORD.search(f"{answer.sqlstate} {answer.message}"):
+        return answer
+    return runner.run(command, target, credentials.renew(), lock=held)
 
 
 def _failed(command: Command, answer: Answer) -> SchemaError:
@@ -227,13 +244,7 @@ def _current(connection: psycopg.Connection, version_table: str) -> CurrentHeads
 def _connection(credentials: DatabaseCredentials, name: str) -> Iterator[psycopg.Connection]:
     place = f"{credentials.database} on {credentials.host}:{credentials.port}"
     try:
-        opened = psycopg.connect(
-            **credentials.connection(),
-            application_name=name,
-            connect_timeout=10,
-            autocommit=True,
-            prepare_threshold=None,
-        )
+        opened = _open(credentials, name)
     except psycopg.Error as error:
         raise SchemaError(
             f"database {place} cannot be reached: {error}",
@@ -245,6 +256,22 @@ def _connection(credentials: DatabaseCredentials, name: str) -> Iterator[psycopg
             yield connection
         except psycopg.Error as error:
             raise SchemaError(f"the connection to {place} failed: {error}", transient=True) from error
+
+
+def _open(credentials: DatabaseCredentials, name: str) -> psycopg.Connection:
+    """Connect, and once more with credentials read anew where the password is no longer right."""
+    try:
+        return psycopg.connect(
+            **credentials.connection(),
+            application_name=name,
+            connect_timeout=10,
+            autocommit=True,
+            prepare_threshold=None,
+        )
+    except psycopg.OperationalError as error:
+        if credentials.renew is None or not WRONG_PASSWORD.search(f"{error.sqlstate} {error}"):
+            raise
+        return _open(replace(credentials.renew(), renew=None), name)
 
 
 def _said(revisions: tuple[str, ...]) -> str:

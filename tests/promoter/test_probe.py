@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from promoter import probe
+from promoter import addresses, probe
 from promoter.config import HealthAnswer
 from promoter.errors import HealthError, RolloutError
 from promoter.probe import STEADY, ask, check, wait_until_healthy
@@ -270,6 +270,38 @@ def test_a_url_is_checked_before_anything_changes() -> None:
         check(url)
     with serving(answer(b"oops", 500)) as url:
         check(url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("169.254.169.254", id="metadata of a machine"),
+        pytest.param("169.254.170.2", id="credentials of a task"),
+        pytest.param("2852039166", id="written as one number"),
+        pytest.param("[fe80::1]", id="IPv6"),
+        pytest.param("[::ffff:169.254.169.254]", id="IPv4 in IPv6"),
+        pytest.param("[fd00:ec2::254]", id="Amazon's metadata in IPv6"),
+    ],
+)
+def test_a_link_local_address_is_never_asked(host: str) -> None:
+    """Who can write a URL into the configuration cannot read the worker's credentials by it."""
+    with pytest.raises(HealthError, match="link-local"):
+        check(f"http://{host}/latest/meta-data/")
+
+
+def test_a_name_that_turns_to_a_link_local_address_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look and the connection nobody can slip in another address."""
+    monkeypatch.setattr(addresses, "is_link_local", lambda address: address == "127.0.0.1" and bool(asked))
+    asked: list[int] = []
+
+    def reply(handler: BaseHTTPRequestHandler, number: int) -> None:
+        asked.append(number)
+        answer(GOOD)(handler, number)
+
+    with serving(reply) as url, pytest.raises(HealthError, match="link-local"):
+        check(url)
+
+    assert asked == [0]
 
 
 def test_a_release_of_unknown_version_has_to_be_well() -> None:

@@ -7,7 +7,7 @@ import pytest
 from prefect.exceptions import TerminationSignal
 
 from promoter.config import Service
-from promoter.errors import LeaseError, RolloutError
+from promoter.errors import LeaseError, PromoterError, RolloutError
 from promoter.ledger import leases, promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
@@ -109,6 +109,21 @@ def test_a_failing_stage_records_its_error(promotion: Promotion) -> None:
 
     assert (failed.error, failed.result) == ("no capacity\n→ Try again later.", None)
     assert step_of(promotion, "roll_out").error is None
+
+
+def test_no_foreign_error_tells_a_secret(promotion: Promotion, settings: Settings) -> None:
+    """A library may tell what it was given: neither the ledger nor Prefect keeps that with the stage."""
+    password = settings.ledger_password.get_secret_value() if settings.ledger_password else ""
+
+    def migrate(_promotion: Promotion) -> SchemaChange:
+        raise KeyError(f"no such host: {password}@db")
+
+    with pytest.raises(PromoterError) as told:
+        carry_out(migrate, promotion, [])
+
+    assert step_of(promotion, "migrate").error == "'no such host: ***@db'"
+    assert str(told.value) == "KeyError: 'no such host: ***@db'"
+    assert told.value.__suppress_context__
 
 
 def test_a_stage_that_is_cut_off_has_no_error_of_its_own(promotion: Promotion) -> None:

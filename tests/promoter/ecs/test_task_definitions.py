@@ -117,6 +117,16 @@ def test_a_mutable_image_is_refused(allowed: frozenset[str]) -> None:
         request(answer(), allowed, image="ghcr.io/owner/app:v1.0.3-test")
 
 
+def test_a_definition_that_shows_a_secret_is_refused(allowed: frozenset[str]) -> None:
+    """What runs already is no excuse for registering it once more."""
+    shown = {"name": "sidecar", "image": "sidecar:1", "environment": [{"name": "API_TOKEN", "value": "hunter2"}]}
+    given = answer()
+    given["taskDefinition"]["containerDefinitions"][1] = shown
+
+    with pytest.raises(RolloutError, match="API_TOKEN of sidecar"):
+        request(given, allowed)
+
+
 def test_what_an_arn_says() -> None:
     """Family and short name are read from the ARN."""
     assert (task_definitions.family(ARN), task_definitions.name(ARN)) == ("app", "app:41")

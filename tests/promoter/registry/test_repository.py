@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -276,6 +277,20 @@ def test_an_overlong_answer_is_cut_off(serving: Serve) -> None:
             else:
                 with pytest.raises(ImageError, match=r"sends more than the|refuses the credentials"):
                     own.digest("v1.0.0")
+
+
+def test_a_packed_answer_is_not_unpacked(serving: Serve) -> None:
+    """None was asked for, and a few bytes can be packed gigabytes."""
+    bomb = gzip.compress(b" " * 50_000_000)
+    headers = {"Content-Type": oci.INDEX, "Content-Encoding": "gzip"}
+    with client(serving(always(lambda: Response(bomb, headers=headers)))) as own:
+        tracemalloc.start()
+        try:
+            with pytest.raises(ImageError, match="no JSON object"):
+                own.platforms("v1.0.0")
+            assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
