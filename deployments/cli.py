@@ -21,6 +21,7 @@ COMMANDS = {
     "freeze": "let an environment take no promotion",
     "unfreeze": "let an environment take promotions again",
     "version": "say which version a commit gets",
+    "gateway": "take GitHub's webhooks",
     "ledger": "bring the ledger's own schema up to date",
     "sandbox": "bring the embedded sandbox up or down",
 }

@@ -52,6 +52,13 @@ def head(url: str, branch: str) -> str:
     return commit
 
 
+def heads(url: str) -> dict[str, str]:
+    """Return branch → commit of a remote, without a copy of it. Raises RepositoryError (transient: no answer)."""
+    prefix = "refs/heads/"
+    found = _remote(url, f"{prefix}*")
+    return {name.removeprefix(prefix): commit for name, commit in found.items() if name.startswith(prefix)}
+
+
 def tagged(url: str, tag: str) -> str | None:
     """Return the commit that `tag` names at the remote, None if it is not there. Raises RepositoryError (transient)."""
     reference = f"refs/tags/{tag}"

@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     """Mirrors, environments and layers; can be deleted at any time when nothing runs."""
     registry_username: str | None = None
     registry_password: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    """With what GitHub signs; the gateway does not start without it."""
+    webhook_secret_before: SecretStr | None = None
+    """The one before it, accepted as well while it is exchanged."""
     user: str = Field(default_factory=_login)
     """Who asks for what the command line does; the history and a freeze name them."""
     git_name: str = "Promoter"

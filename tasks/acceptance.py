@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from promoter import config, git, remotes
 from promoter.config import Service
 from promoter.errors import LeaseError
-from promoter.ledger import leases, promotions, schema
+from promoter.ledger import arrivals, leases, promotions, schema
 from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
@@ -30,9 +30,9 @@ LOOK = 0.5
 def accept(service: str, branch: str, commit: str | None, *, by: str | None = None, force: bool = False) -> Promotion:
     """Take the push of `commit` (None: the head of `branch`) into the ledger, as `by` asked; its base is fixed now.
 
-    A push that is under way is resumed, one that is released is returned as it is, and one that was interrupted while it changed
+    A push that arrived by a webhook was asked for by who pushed. One that is under way is resumed, one that is released is returned as it is, and one that was interrupted while it changed
     its environment is handed to the way back. One whose commit is held or older than what runs ends here, unless a person wants it
-    (`force`); one to a frozen environment ends here too. Raises a PromoterError before anything changed: these, unknown service,
+    (`force`); one that its branch does not hold (any more) and one to a frozen environment end here too. Raises a PromoterError before anything changed: these, unknown service,
     branch or commit, a remote or a ledger that does not answer.
     """
     settings = Settings()
@@ -43,7 +43,11 @@ def accept(service: str, branch: str, commit: str | None, *, by: str | None = No
     with connect(settings) as ledger:
         schema.check(ledger)
         run_id = None if run is None else UUID(run)
-        promotion = promotions.accept(ledger, found, push, flow_run=run_id, by=by, force=force)
+        arrival = arrivals.find(ledger, found.name, push.repository, push.branch, push.commit)
+        delivery, pusher = (None, None) if arrival is None else (arrival.delivery, arrival.pushed_by)
+        promotion = promotions.accept(
+            ledger, found, push, flow_run=run_id, delivery=delivery, by=by or pusher, force=force
+        )
         if promotion.ended_at is None:
             promotions.drive(ledger, promotion.id, run or "", settings.lease_seconds)
         refused = admission.refuse(ledger, promotion)

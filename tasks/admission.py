@@ -3,10 +3,12 @@
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from promoter import git, remotes
 from promoter.errors import LeaseError, PromoterError, RejectedError, SupersededError
 from promoter.ledger import leases, promotions, steps
 from promoter.ledger.promotions import Promotion
 from promoter.recovery import changes
+from promoter.settings import Settings
 from tasks import precedence
 
 
@@ -20,6 +22,10 @@ def refuse(ledger: Connection[DictRow], promotion: Promotion) -> PromoterError |
     error = interrupted(ledger, promotion)
     if error is not None:
         return error
+    strayed = _strayed(ledger, promotion)
+    if strayed is not None:
+        promotions.end(ledger, promotion.id, "rejected", str(strayed))
+        return strayed
     return None if promotion.rule.environment is None else _refuse_waiting(ledger, promotion)
 
 
@@ -51,6 +57,24 @@ def superseded(ledger: Connection[DictRow], promotion: Promotion) -> SupersededE
     return SupersededError(
         f"{promotion.push.commit[:12]}: {cause}",
         hint="An older commit never replaces a newer one by itself; `promoter promote --force` lets it.",
+    )
+
+
+def _strayed(ledger: Connection[DictRow], promotion: Promotion) -> RejectedError | None:
+    """Return the error of a commit that the remote's branch does not hold: what a webhook says of a branch is only a hint.
+
+    One whose stages began goes on although its branch was pushed over meanwhile.
+    """
+    push = promotion.push
+    if promotion.forced or steps.of(ledger, promotion.id):
+        return None
+    mirror = remotes.mirrored(push.repository, Settings().cache)
+    head = git.references(mirror).get(f"refs/heads/{push.branch}")
+    if head is not None and git.is_ancestor(mirror, push.commit, head):
+        return None
+    return RejectedError(
+        f"{push.commit[:12]} is no commit of the branch {push.branch!r}, which is {'gone' if head is None else f'at {head[:12]}'}",
+        hint="Push it there; or, if it is to be promoted all the same, `promoter promote --force`.",
     )
 
 

@@ -1,6 +1,6 @@
 """What should happen: one TOML file per service, read into frozen models."""
 
-from promoter.config.files import find, load
+from promoter.config.files import find, load, load_all
 from promoter.config.models import (
     SENTENCES,
     BranchRule,
@@ -10,6 +10,7 @@ from promoter.config.models import (
     DatabaseKeys,
     Dependencies,
     Environment,
+    GitHub,
     HealthAnswer,
     ImageRule,
     Layers,
@@ -26,6 +27,7 @@ __all__ = [
     "DatabaseKeys",
     "Dependencies",
     "Environment",
+    "GitHub",
     "HealthAnswer",
     "ImageRule",
     "Layers",
@@ -33,4 +35,5 @@ __all__ = [
     "Service",
     "find",
     "load",
+    "load_all",
 ]

@@ -35,6 +35,11 @@ def find(name: str, folder: Path) -> Service:
     return service
 
 
+def load_all(folder: Path) -> tuple[Service, ...]:
+    """Return every service of `folder` by the order of their names; raise ConfigurationError as `find` does."""
+    return tuple(find(file.stem, folder) for file in sorted(folder.glob("*.toml")))
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

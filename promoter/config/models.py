@@ -20,7 +20,9 @@ from promoter.errors import ConfigurationError, UnknownBranchError
 Stage = Literal["version", "test", "build", "deploy", "tag", "latest"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 URL = r"^https?://[^/@\s]+/\S*$"
+FULL_NAME = r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$"
 PATTERNS = {
+    FULL_NAME: "OWNER/NAME as GitHub has it",
     NAME: "up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
     URL: "a URL such as https://api.example/health, without user and password",
 }
@@ -244,12 +246,23 @@ class Environment(Model):
     """Consecutive right answers that make a release verified."""
 
 
+class GitHub(Model):
+    """Where GitHub says that something was pushed; with it, what is pushed is promoted by itself."""
+
+    repository: Annotated[str, StringConstraints(pattern=FULL_NAME)]
+    """`OWNER/NAME`."""
+    repository_id: Annotated[int, Field(gt=0)]
+    """The number that GitHub gave it; another repository may come to bear its name, and none its number."""
+
+
 class Service(Model):
     """One service: where it comes from, how it is checked and built, and where it runs."""
 
     name: Name
     repository: str
     """URL or path of the git remote."""
+    github: GitHub | None = None
+    """None promotes only what a person asks for."""
     version: VersionRule = VersionRule()
     dependencies: Dependencies
     database: Database = Database()

@@ -63,6 +63,16 @@ def test_the_head_of_a_branch_is_asked_of_the_remote(repository: Any, remote: st
             remotes.head(remote, name)
 
 
+def test_the_heads_of_all_branches_are_asked_at_once(repository: Any, remote: str) -> None:
+    """Those with a slash as well; a tag is none."""
+    commit = git.resolve(repository.path, MAIN)
+    repository.git(
+        "push", "--quiet", "origin", "main:refs/heads/cicd/x", "main:refs/tags/v1.0.0", "main:refs/pull/1/head"
+    )
+
+    assert remotes.heads(remote) == {"main": commit, "cicd/x": commit}
+
+
 def test_a_release_tag_is_annotated_and_pushed_once(repository: Any, remote: str, tmp_path: Path) -> None:
     """There already for the same commit is done."""
     mirror = remotes.mirror(remote, tmp_path / "cache")

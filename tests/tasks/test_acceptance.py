@@ -106,6 +106,33 @@ def test_a_promotion_that_was_interrupted_is_not_resumed_but_taken_back(
         accept.fn(service.name, "test", head)
 
 
+@pytest.mark.usefixtures("head")
+def test_a_commit_that_its_branch_does_not_hold_is_rejected(service: Service, repository: Any) -> None:
+    """What a webhook says of a branch is a hint; a person may want it all the same."""
+    repository.switch("dev")
+    stray = repository.commit("feat: not on test")
+    with pytest.raises(RejectedError, match=f"{stray[:12]} is no commit of the branch 'test', which is at"):
+        accept.fn(service.name, "test", stray)
+
+    forced = accept.fn(service.name, "test", stray, force=True)
+    assert forced.ended_at is None
+    assert accept.fn(service.name, "dev", stray).ended_at is None
+
+
+def test_a_promotion_that_began_goes_on_when_its_branch_is_pushed_over(
+    service: Service, head: str, repository: Any, settings: Settings
+) -> None:
+    """Its number is reserved, and its tests may have run."""
+    repository.switch("test")
+    commit = repository.commit("fix: something")
+    promotion = accept.fn(service.name, "test", commit)
+    with connect(settings) as ledger:
+        steps.begin(ledger, promotion.id, "compute_version", "Version")
+    repository.git("reset", "--quiet", "--hard", head)
+
+    assert accept.fn(service.name, "test", commit).id == promotion.id
+
+
 def test_a_number_that_another_commit_bears_is_skipped(service: Service, head: str, repository: Any) -> None:
     """A tag in the repository is taken, whoever set it: the next number is free, and the tag stays where it is."""
     repository.switch("test")

@@ -1,0 +1,186 @@
+"""The gateway's HTTP face: `POST /github`, `GET /healthz`, `GET /metrics`."""
+
+import logging
+import re
+import time
+from collections.abc import Sequence
+
+import psycopg
+from anyio import CapacityLimiter, to_thread
+from fastapi import BackgroundTasks, FastAPI
+from psycopg import Connection
+from psycopg.rows import DictRow
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from deployments.gateway import body, intake, signature
+from deployments.gateway.announcement import announce
+from deployments.gateway.intake import Ignored, Wanted
+from deployments.gateway.metrics import Metrics
+from deployments.gateway.payload import MalformedError
+from promoter.config import Service
+from promoter.errors import LedgerError
+from promoter.ledger import arrivals
+from promoter.ledger.arrivals import Arrival
+from promoter.ledger.connection import connect
+from promoter.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DELIVERY = re.compile(r"[A-Za-z0-9-]{1,64}")
+CONNECTIONS = 8
+"""To the ledger, at once; who comes in a burst waits for one."""
+REFUSED = "not signed with a secret of this gateway"
+"""The one answer to everything that is not verified."""
+DOWN = (LedgerError, psycopg.Error)
+
+
+def build(settings: Settings, services: Sequence[Service]) -> FastAPI:
+    """Return the gateway of these services; raise ConfigurationError without a secret."""
+    gateway = Gateway(settings, services)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_api_route("/github", gateway.github, methods=["POST"], response_model=None)
+    app.add_api_route("/healthz", gateway.healthz, methods=["GET"], response_model=None)
+    app.add_api_route("/metrics", gateway.measurements, methods=["GET"], response_model=None)
+    return app
+
+
+class Gateway:
+    """What the routes share."""
+
+    def __init__(self, settings: Settings, services: Sequence[Service]) -> None:
+        self.settings = settings
+        self.services = services
+        self.secrets = signature.secrets(settings)
+        self.metrics = Metrics()
+        self._connections = CapacityLimiter(CONNECTIONS)
+
+    async def github(self, request: Request, later: BackgroundTasks) -> Response:
+        """Answer one webhook; whatever is told to Prefect is told after the answer."""
+        began = time.monotonic()
+        event, answer = await self._answer(request, later)
+        self.metrics.answered(event, answer.status_code, time.monotonic() - began)
+        return answer
+
+    async def healthz(self) -> Response:
+        """Say whether pushes can be taken."""
+        try:
+            await to_thread.run_sync(self._look, limiter=self._connections)
+        except DOWN:
+            return JSONResponse({"status": "the ledger does not answer"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    async def measurements(self) -> Response:
+        """Return what was counted."""
+        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _answer(self, request: Request, later: BackgroundTasks) -> tuple[str | None, Response]:
+        """Return the kind of event, None unless it is verified, and the answer."""
+        try:
+            content = await body.read(request)
+        except body.TooLargeError:
+            return None, _problem(413, f"more than {body.MOST} bytes")
+        except ClientDisconnect:
+            return None, _problem(400, "the body ended too early")
+        if not signature.is_signed(content, _raw(request, signature.HEADER), self.secrets):
+            return None, _problem(401, REFUSED)
+        event = _one(request, "X-GitHub-Event") or ""
+        return event, await self._verified(event, request, content, later)
+
+    async def _verified(self, event: str, request: Request, content: bytes, later: BackgroundTasks) -> Response:
+        """Answer what GitHub sent."""
+        if request.headers.get("content-encoding") or not _is_json(request):
+            return _problem(415, "set the webhook's content type to application/json")
+        try:
+            found = intake.decide(event, content, self.services)
+        except MalformedError as error:
+            return _problem(400, str(error))
+        if isinstance(found, Ignored):
+            return JSONResponse({"ignored": found.reason}, 202)
+        return await self._take(found, _delivery(request), later)
+
+    async def _take(self, wanted: Sequence[Wanted], delivery: str | None, later: BackgroundTasks) -> Response:
+        """Note the pushes before the answer, tell Prefect of them after it."""
+        try:
+            noted = await to_thread.run_sync(self._note, wanted, delivery, limiter=self._connections)
+        except DOWN as error:
+            logger.warning("a push is not noted: %s", error)
+            return _problem(503, "the ledger does not answer: deliver it again later")
+        for arrival, one in zip(noted, wanted, strict=True):
+            later.add_task(self._tell, arrival, one.sentence)
+        return JSONResponse({"pushes": {arrival.service: str(arrival.id) for arrival in noted}}, 202)
+
+    def _note(self, wanted: Sequence[Wanted], delivery: str | None) -> list[Arrival]:
+        """Note the pushes in one transaction: all of them or none."""
+        with connect(self.settings) as ledger:
+            noted = [_note(ledger, one, delivery) for one in wanted]
+        self.metrics.noted.inc(sum(is_new for _, is_new in noted))
+        return [arrival for arrival, _ in noted]
+
+    async def _tell(self, arrival: Arrival, sentence: str) -> None:
+        """Tell Prefect of a push that nobody started yet; what goes wrong here, the poller mends."""
+        try:
+            if await to_thread.run_sync(self._try, arrival, limiter=self._connections) is None:
+                return
+            problem = await announce(arrival, sentence)
+            if problem is not None:
+                self.metrics.untold.inc()
+                logger.warning("Prefect is not told of push %s yet: %s", arrival.id, problem)
+                await to_thread.run_sync(self._give_back, arrival, limiter=self._connections)
+        except DOWN as error:
+            logger.warning("push %s is left to the poller: %s", arrival.id, error)
+
+    def _try(self, arrival: Arrival) -> int | None:
+        with connect(self.settings) as ledger:
+            return arrivals.take(ledger, arrival.id)
+
+    def _give_back(self, arrival: Arrival) -> None:
+        with connect(self.settings) as ledger:
+            arrivals.give_back(ledger, arrival.id)
+
+    def _look(self) -> None:
+        with connect(self.settings) as ledger:
+            ledger.execute("SELECT FROM arrivals LIMIT 1")
+
+
+def _note(ledger: Connection[DictRow], wanted: Wanted, delivery: str | None) -> tuple[Arrival, bool]:
+    """Note one push; one that the poller saw first, on its first look of all, is a push like any other."""
+    arrival, is_new = arrivals.note(
+        ledger,
+        service=wanted.service.name,
+        repository=wanted.service.repository,
+        branch=wanted.branch,
+        commit=wanted.commit,
+        delivery=delivery,
+        pushed_by=wanted.pushed_by,
+    )
+    if arrival.dropped == arrivals.BEFORE:
+        arrivals.revive(ledger, arrival.id)
+    return arrival, is_new
+
+
+def _problem(status: int, words: str) -> JSONResponse:
+    return JSONResponse({"error": words}, status)
+
+
+def _raw(request: Request, name: str) -> list[bytes]:
+    """Return every value of a header as it came."""
+    wanted = name.lower().encode()
+    return [value for key, value in request.headers.raw if key.lower() == wanted]
+
+
+def _one(request: Request, name: str) -> str | None:
+    """Return the value of a header that stands there once, None of any other."""
+    found = request.headers.getlist(name)
+    return found[0] if len(found) == 1 else None
+
+
+def _delivery(request: Request) -> str | None:
+    """Return the name of the delivery; without a plain one the commit alone tells a duplicate."""
+    name = _one(request, "X-GitHub-Delivery") or ""
+    return name if DELIVERY.fullmatch(name) else None
+
+
+def _is_json(request: Request) -> bool:
+    kind = (_one(request, "Content-Type") or "").partition(";")[0]
+    return kind.strip().lower() == "application/json"
