@@ -41,6 +41,7 @@ def main() -> int:
     converged = sum(one.converged for one in seen)
     print(f"{converged} of {len(wanted)} converged")  # noqa: T201
     if only is None:
+        DOCUMENT.parent.mkdir(exist_ok=True)
         DOCUMENT.write_text(WORDS + markdown(seen))
     return 0 if converged == len(wanted) else 1
 
