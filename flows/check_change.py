@@ -2,12 +2,13 @@
 
 from prefect import flow
 
+from flows.parameters import Change, Commit, ServiceName, Target
 from promoter.records import Version
 from tasks.change import check_sources, conclude, name_check, preview_version, read_change, rehearse_change, try_image
 
 
 @flow
-def check_change(service: str, branch: str, commit: str | None = None, target: str = "dev") -> Version:
+def check_change(service: ServiceName, branch: Change, commit: Commit = None, target: Target = "dev") -> Version:
     """Test, build and rehearse a commit as a part of `target`; return the version that it would get, which stays free."""
     change = read_change(service, branch, commit, target)
     version = preview_version(change)

@@ -6,6 +6,7 @@
 from prefect import flow
 
 from flows.hooks import on_cancellation, on_crashed, on_failure
+from flows.parameters import Asker, Branch, Commit, Force, ServiceName
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.records import HealthReport, Image, Rehearsal, Release, TestReport, Version
@@ -26,7 +27,7 @@ promoting = flow(on_failure=[on_failure], on_crashed=[on_crashed], on_cancellati
 
 @promoting
 def promote_dev(
-    service: str, branch: str = "dev", commit: str | None = None, *, by: str | None = None, force: bool = False
+    service: ServiceName, branch: Branch = "dev", commit: Commit = None, *, by: Asker = None, force: Force = False
 ) -> TestReport:
     """Version and test a commit; nothing is built, nothing is changed."""
     promotion = accept(service, branch, commit, by=by, force=force)
@@ -38,7 +39,7 @@ def promote_dev(
 
 @promoting
 def promote_cicd(
-    service: str, branch: str, commit: str | None = None, *, by: str | None = None, force: bool = False
+    service: ServiceName, branch: Branch, commit: Commit = None, *, by: Asker = None, force: Force = False
 ) -> Image:
     """Version, test, build and push a commit; no environment is changed."""
     promotion = accept(service, branch, commit, by=by, force=force)
@@ -50,7 +51,7 @@ def promote_cicd(
 
 @promoting
 def promote_test(
-    service: str, branch: str = "test", commit: str | None = None, *, by: str | None = None, force: bool = False
+    service: ServiceName, branch: Branch = "test", commit: Commit = None, *, by: Asker = None, force: Force = False
 ) -> Release:
     """Bring a commit into its environment, verified and tagged, or bring the environment back."""
     promotion = accept(service, branch, commit, by=by, force=force)
@@ -67,7 +68,7 @@ def promote_test(
 
 @promoting
 def promote_main(
-    service: str, branch: str = "main", commit: str | None = None, *, by: str | None = None, force: bool = False
+    service: ServiceName, branch: Branch = "main", commit: Commit = None, *, by: Asker = None, force: Force = False
 ) -> Release:
     """Bring a commit into its environment like `promote_test`, and let `:latest` name it once it is verified."""
     promotion = accept(service, branch, commit, by=by, force=force)

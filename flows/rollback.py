@@ -1,5 +1,6 @@
 """What a person's wish for an older release does: a promotion of its own, whose image exists already."""
 
+from flows.parameters import Asker, EnvironmentName, ReleasedVersion, ServiceName, WithDowngrade
 from flows.promote import promoting
 from promoter.records import Release
 from tasks.acceptance import take_environment
@@ -14,7 +15,12 @@ from tasks.rollout import roll_out
 
 @promoting
 def rollback(
-    service: str, environment: str, to: str | None = None, *, with_downgrade: bool = False, by: str | None = None
+    service: ServiceName,
+    environment: EnvironmentName,
+    to: ReleasedVersion = None,
+    *,
+    with_downgrade: WithDowngrade = False,
+    by: Asker = None,
 ) -> Release:
     """Bring an environment back to a version that was once verified in it, or leave it as it is.
 
