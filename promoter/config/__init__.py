@@ -8,6 +8,7 @@ from promoter.config.models import (
     Codecov,
     Database,
     DatabaseKeys,
+    DatabaseRollback,
     Dependencies,
     Environment,
     HealthAnswer,
@@ -15,6 +16,7 @@ from promoter.config.models import (
     Layers,
     Migrations,
     Service,
+    UnsafeMigrations,
 )
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Codecov",
     "Database",
     "DatabaseKeys",
+    "DatabaseRollback",
     "Dependencies",
     "Environment",
     "HealthAnswer",
@@ -31,6 +34,7 @@ __all__ = [
     "Layers",
     "Migrations",
     "Service",
+    "UnsafeMigrations",
     "find",
     "load",
 ]
