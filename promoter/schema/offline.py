@@ -36,7 +36,8 @@ def write(
     if whole.sql is not None:
         texts = _split(whole.sql, runner.rule.version_table)
         return {one.id: Written(texts.get(one.id, "")) for one in pending}
-    single, lower = {}, start
+    single: dict[str, Written] = {}
+    lower = start
     for revision in pending:
         upper = found.after(lower, revision)
         alone = _written(runner, credentials, lower, upper)

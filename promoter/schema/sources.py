@@ -33,7 +33,7 @@ class Source:
     def line_of(self, text: str) -> int:
         """Return the line of the statement that has most words in common with `text`, else where `upgrade` begins."""
         wanted = set(WORD.findall(text))
-        found = max(self.statements, key=lambda one: len(one[1] & wanted), default=(self.line, frozenset()))
+        found = max(self.statements, key=lambda one: len(one[1] & wanted), default=(self.line, frozenset[str]()))
         return found[0] if found[1] & wanted else self.line
 
 

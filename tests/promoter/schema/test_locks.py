@@ -61,7 +61,7 @@ def connection(database: Any) -> Iterator[psycopg.Connection]:
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_the_locks_are_those_that_postgresql_takes(connection: psycopg.Connection, statement: str) -> None:
     """Of the tables that a statement names, the strongest lock of each is right; none that keeps writers waiting is left out."""
-    known = dict(connection.execute(TABLES).fetchall())
+    known: dict[int, str] = dict(connection.execute(TABLES).fetchall())
     connection.commit()
     connection.execute(statement.encode())
     held: dict[str, str] = {}

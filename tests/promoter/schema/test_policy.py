@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from promoter.config import DatabaseRollback
+from promoter.config import DatabaseRollback, UnsafeMigrations
 from promoter.errors import SchemaError
 from promoter.records import Hazard, PlannedRevision, Rehearsal, SchemaPlan, SchemaReview, Verdict
 from promoter.schema import policy
@@ -73,7 +73,7 @@ def test_an_environment_may_only_warn() -> None:
 
 
 @pytest.mark.parametrize("rule", ["stop", "warn"])
-def test_a_migration_that_does_not_run_stops_always(rule: policy.UnsafeMigrations) -> None:
+def test_a_migration_that_does_not_run_stops_always(rule: UnsafeMigrations) -> None:
     """Also where nothing else would."""
     with pytest.raises(SchemaError, match=rf"^{FILE}:12: revision two: the rehearsal fails on the way up"):
         policy.review(planned(verdict="fails"), BROKEN, rule)
