@@ -28,7 +28,6 @@ STYLE = (
     "prefer-robust-stmts",
     "prefer-text-field",
     "prefer-timestamp-tz",
-    "unused-ignore",
 )
 """Rules of taste, https://squawkhq.com/docs/rules."""
 OURS = (
