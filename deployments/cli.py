@@ -12,6 +12,7 @@ from promoter.errors import PromoterError
 
 COMMANDS = {
     "promote": "promote the head of a branch and show how it goes",
+    "plan": "say what a promotion would do to the schema, and whether there is a way back",
     "check": "say what a change would be, and whether it is fit to be merged",
     "recover": "bring promotions that nobody drives any more to their end",
     "rollback": "bring an environment back to a version that was verified in it",

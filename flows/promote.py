@@ -4,6 +4,7 @@
 """
 
 from prefect import flow
+from prefect.futures import PrefectFuture
 
 from flows.hooks import on_cancellation, on_crashed, on_failure
 from flows.parameters import Asker, Branch, Commit, Force, ServiceName
@@ -19,6 +20,7 @@ from tasks.preflight import check_environment
 from tasks.release import move_latest, tag_release
 from tasks.report import close, name_run
 from tasks.rollout import register, roll_out
+from tasks.schema import plan_schema, review_schema
 from tasks.version import compute_version
 
 promoting = flow(on_failure=[on_failure], on_crashed=[on_crashed], on_cancellation=[on_cancellation])
@@ -59,7 +61,7 @@ def promote_test(
     name_run(promotion)
     check_environment(promotion, version)
     rehearsal = rehearse.submit(promotion, version)
-    image = _test_and_build(promotion, version)
+    image = _test_and_build(promotion, version, rehearsal)
     lease = take_environment(promotion)
     health = _deploy(promotion, lease, version, image, rehearsal.result())
     release = tag_release(promotion, lease, version, image, health)
@@ -76,7 +78,7 @@ def promote_main(
     name_run(promotion)
     check_environment(promotion, version)
     rehearsal = rehearse.submit(promotion, version)
-    image = _test_and_build(promotion, version)
+    image = _test_and_build(promotion, version, rehearsal)
     lease = take_environment(promotion)
     health = _deploy(promotion, lease, version, image, rehearsal.result())
     release = tag_release(promotion, lease, version, image, health)
@@ -84,10 +86,13 @@ def promote_main(
     return close(promotion, release)
 
 
-def _test_and_build(promotion: Promotion, version: Version) -> Image:
-    """Build while the tests run; push when both are good."""
+def _test_and_build(promotion: Promotion, version: Version, rehearsal: PrefectFuture[Rehearsal] | None = None) -> Image:
+    """Build while the tests run; push when both are good, and what happens to the schema may happen."""
     checks = run_checks.submit(promotion, version)
     built = build_image.submit(promotion, version)
+    if rehearsal is not None:
+        plan = plan_schema(promotion, rehearsal.result())
+        review_schema(promotion, plan, rehearsal.result())
     return publish_image(promotion, version, checks.result(), built.result())
 
 

@@ -140,7 +140,7 @@ def _go_back(promotion: Promotion, recorded: list[Step], driver: str, cause: str
         _end(lease, "frozen", f"{cause}\nand the way back failed: {error}")
         return
     if "kept" in ways:
-        _end(lease, "schema_kept", f"{cause}\n{why_kept(recorded)}")
+        _end(lease, "schema_kept", f"{cause}\n{why_kept(recorded, promotion.environment.database_rollback)}")
     else:
         _end(lease, "rolled_back", cause)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 Verdict = Literal["lossless", "lossy", "no-op", "fails", "unproved"]
+HazardKind = Literal["destructive", "incompatible"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class RevisionRehearsal:
     verdict: Verdict
     detail: str
     """One sentence for a person."""
+    lost: tuple[str, ...] = ()
+    """What it destroys for good: `table` where rows go, `table.column` where only values do."""
+    obstacles: tuple[str, ...] = ()
+    """What a release made for the schema before it would run against."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,91 @@ class Rehearsal:
     """Whether the release before can run on the new schema; None where the upgrade never got there."""
     obstacles: tuple[str, ...] = ()
     """What it would run against: `TABLE notes: column colour is gone`."""
+    lost: tuple[str, ...] = ()
+    """What the way up destroys and the way back does not restore: `table` or `table.column`."""
+
+
+@dataclass(frozen=True)
+class LintFinding:
+    """What a linter says of the SQL of one revision."""
+
+    revision: str
+    file: str
+    """The migration, from the repository's root."""
+    line: int
+    """Of that file: the nearest statement of its `upgrade`."""
+    rule: str
+    """As the linter calls it: `ban-drop-column`."""
+    message: str
+    level: str
+    """`warning` or `error`."""
+
+
+@dataclass(frozen=True)
+class TableLock:
+    """A lock that a statement holds until the end of its transaction."""
+
+    table: str
+    """The table, or the index where the statement names nothing else."""
+    mode: str
+    """As PostgreSQL calls it: `ACCESS EXCLUSIVE`."""
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """What a revision does that cannot be mended by going back."""
+
+    kind: HazardKind
+    what: tuple[str, ...]
+    """The tables and columns, or what the release before would run against."""
+    line: int
+    """Where the migration's file does it, as near as its source tells."""
+    acknowledged: str | None = None
+    """The reason given in the file; None where nobody took it upon himself."""
+
+
+@dataclass(frozen=True)
+class PlannedRevision:
+    """One pending migration, before it runs."""
+
+    revision: str
+    message: str
+    file: str
+    """From the repository's root."""
+    line: int
+    """Where `upgrade` begins."""
+    sql: str | None
+    """What it will run; None where that cannot be written down without a database."""
+    unwritten: str | None = None
+    """Why there is no SQL."""
+    locks: tuple[TableLock, ...] = ()
+    findings: tuple[LintFinding, ...] = ()
+    hazards: tuple[Hazard, ...] = ()
+    verdict: Verdict | None = None
+    """Of its rehearsal; None where the rehearsal never came to it."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SchemaPlan:
+    """What a release will do to the schema of its environment."""
+
+    start: tuple[str, ...]
+    """The heads it starts from."""
+    end: tuple[str, ...]
+    """The heads it leads to."""
+    revisions: tuple[PlannedRevision, ...]
+    """Oldest first."""
+    way_back: str
+    """Completes the sentence `this release can be rolled back: …`."""
+
+
+@dataclass(frozen=True)
+class SchemaReview:
+    """The promotion may change the schema as planned."""
+
+    warnings: tuple[str, ...] = ()
+    """What an environment with `unsafe_migrations = "stop"` would have refused."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +219,20 @@ class TriedImage:
 
 
 @dataclass(frozen=True)
+class SafetyCopy:
+    """A table or a column that is copied before a migration destroys it."""
+
+    of: str
+    """`table` or `table.column`."""
+    table: str
+    """The copy, as SQL names it, schema included."""
+    select: str
+    """The SQL query whose answer it holds."""
+    restore: str
+    """The SQL command that puts it back, once the way back has made its place again."""
+
+
+@dataclass(frozen=True)
 class SchemaChange:
     """The schema revisions of an environment's database; undoing it swaps them."""
 
@@ -136,6 +240,8 @@ class SchemaChange:
     """All heads before, sorted."""
     after: tuple[str, ...]
     """All heads after, sorted."""
+    copies: tuple[SafetyCopy, ...] = ()
+    """What was copied before it was destroyed."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Before the commit point everything leads back, after it everything leads forward
 from collections.abc import Sequence
 from enum import StrEnum
 
+from promoter.config import DatabaseRollback
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.records import Rehearsal, SchemaChange
@@ -46,11 +47,13 @@ def way_back(steps: Sequence[Step]) -> list[Step]:
     return [step for step in changes(steps) if step.undone is None]
 
 
-def why_kept(steps: Sequence[Step]) -> str:
-    """Return why the schema of an old release is the new one, and what a person has to decide."""
+def why_kept(steps: Sequence[Step], rule: DatabaseRollback = "if_lossless") -> str:
+    """Return why the schema of an old release is the new one, and what a person has to decide; `rule` is the environment's."""
     change = next(step.intent for step in steps if isinstance(step.intent, SchemaChange))
     proof = next((step.result for step in steps if isinstance(step.result, Rehearsal)), None)
     doubt = f"the rehearsal says {proof.verdict}: {proof.detail}" if proof else "its way back was never rehearsed"
+    if rule == "never":
+        doubt = 'this environment keeps its schema (database_rollback = "never")'
     here, there = (", ".join(heads) or "no revision" for heads in (change.after, change.before))
     return (
         f"The schema stays at {here}, and the old release runs on it: it was not taken back to {there}, since {doubt}\n"

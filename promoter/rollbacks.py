@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from promoter.config import DatabaseRollback
 from promoter.config.problems import did_you_mean
 from promoter.errors import ConfigurationError, RejectedError, SchemaError
 from promoter.ledger.releases import Migrated, Verified
 from promoter.records import RollbackPlan, SchemaDowngrade
+from promoter.schema import policy
 
 
 def choose(history: Sequence[Verified], timeline: Sequence[UUID], to: str | None, place: str) -> Verified:
@@ -70,15 +72,19 @@ def plan(
     legs: Sequence[Migrated],
     history: Sequence[Verified],
     with_downgrade: bool,
+    rule: DatabaseRollback = "if_lossless",
 ) -> RollbackPlan:
-    """Return the plan of a rollback to `target`; raise SchemaError if it could not run on the live schema, or the schema not go back."""
+    """Return the plan of a rollback to `target`; raise SchemaError if it could not run on the live schema, or the schema not go back.
+
+    `rule` says which downgrades the environment allows.
+    """
     boundary = next((leg for leg in legs if not _is_safe(leg)), None)
     if boundary is not None and not with_downgrade:
         raise SchemaError(
             f"{target.version.tag} cannot run on the live schema ({_said(live)}): {boundary.tag} changed it, {_obstacles(boundary)}",
-            hint=_ways_out(leaves, boundary, legs, history),
+            hint=_ways_out(leaves, boundary, legs, history, rule),
         )
-    downgrade = _downgrade(target, live, legs) if with_downgrade and legs else None
+    downgrade = _downgrade(target, live, legs, rule) if with_downgrade and legs else None
     return RollbackPlan(
         version=target.version,
         image=target.image,
@@ -115,32 +121,45 @@ def _obstacles(leg: Migrated) -> str:
     return "; ".join(leg.rehearsal.obstacles)
 
 
-def _ways_out(leaves: str, boundary: Migrated, legs: Sequence[Migrated], history: Sequence[Verified]) -> str:
+def _ways_out(
+    leaves: str, boundary: Migrated, legs: Sequence[Migrated], history: Sequence[Verified], rule: DatabaseRollback
+) -> str:
     safe = [one for one in history if one.heads == boundary.change.after and one.version.tag != leaves]
     ways = [f"The nearest release that can is {safe[-1].version.tag}: `--to {safe[-1].version.tag}`."] if safe else []
-    lossy = [leg for leg in legs if not _comes_back(leg)]
+    kept = [leg for leg in legs if not _comes_back(leg, rule)]
     ways.append(
-        f"The schema cannot be taken back either: {lossy[0].tag}, {_doubt(lossy[0])}"
-        if lossy
-        else "`--with-downgrade` takes the schema back too, which loses nothing."
+        f"The schema cannot be taken back either: {_why_not(kept[0], rule)}"
+        if kept
+        else f"`--with-downgrade` takes the schema back too, which loses {_losses(legs)}."
     )
     return " ".join(ways)
 
 
-def _downgrade(target: Verified, live: tuple[str, ...], legs: Sequence[Migrated]) -> SchemaDowngrade:
+def _downgrade(
+    target: Verified, live: tuple[str, ...], legs: Sequence[Migrated], rule: DatabaseRollback
+) -> SchemaDowngrade:
     for leg in legs:
-        if not _comes_back(leg):
+        if not _comes_back(leg, rule):
             raise SchemaError(
-                f"the schema cannot be taken back from {_said(live)} to {_said(target.heads)}: {leg.tag}, {_doubt(leg)}",
+                f"the schema cannot be taken back from {_said(live)} to {_said(target.heads)}: {_why_not(leg, rule)}",
                 hint="Nothing was changed. Save what would be lost and downgrade by hand, or stay on this schema.",
             )
     return SchemaDowngrade(before=live, after=target.heads, commit=legs[0].commit)
 
 
-def _comes_back(leg: Migrated) -> bool:
-    return (
-        leg.rehearsal is not None and leg.rehearsal.verdict == "lossless" and leg.rehearsal.before == leg.change.before
-    )
+def _comes_back(leg: Migrated, rule: DatabaseRollback) -> bool:
+    return policy.takes_back(rule, leg.rehearsal, leg.change.before)
+
+
+def _why_not(leg: Migrated, rule: DatabaseRollback) -> str:
+    if rule == "never":
+        return 'this environment keeps its schema (database_rollback = "never")'
+    return f"{leg.tag}, {_doubt(leg)}"
+
+
+def _losses(legs: Sequence[Migrated]) -> str:
+    lossy = [leg.rehearsal for leg in legs if leg.rehearsal is not None and leg.rehearsal.verdict != "lossless"]
+    return "; ".join(map(policy.loss, lossy)) or "nothing"
 
 
 def _doubt(leg: Migrated) -> str:
@@ -154,7 +173,7 @@ def _reason(
         return f"the schema is still the one that {target.version.tag} was verified on."
     changes = f"{len(legs)} schema change{'s' if len(legs) > 1 else ''} since {target.version.tag}"
     if downgrade is not None:
-        return f"{changes}, taken back afterwards, which loses nothing."
+        return f"{changes}, taken back afterwards, which loses {_losses(legs)}."
     assert boundary is None  # noqa: S101 - else `plan` raised
     return f"{changes}, none of which takes anything away from it."
 

@@ -17,11 +17,14 @@ from promoter.records import (
     Rollout,
     SchemaChange,
     SchemaDowngrade,
+    SchemaPlan,
+    SchemaReview,
     TaskDefinition,
     TestReport,
     TriedImage,
     Version,
 )
+from promoter.schema import plan_text
 from promoter.text import printable
 
 R = TypeVar("R")
@@ -93,6 +96,18 @@ def _rehearsal(rehearsal: Rehearsal) -> str:
 
 
 @describe.register
+def _schema_plan(plan: SchemaPlan) -> str:
+    if not plan.revisions:
+        return "nothing is pending"
+    return f"{len(plan.revisions)} pending; this release can be rolled back: {plan.way_back}"
+
+
+@describe.register
+def _schema_review(review: SchemaReview) -> str:
+    return "; ".join(review.warnings) or "no objection"
+
+
+@describe.register
 def _image(image: Image) -> str:
     return f"{image.tag} {image.digest.partition(':')[2][:12]} for {', '.join(image.platforms)}"
 
@@ -105,7 +120,8 @@ def _tried_image(image: TriedImage) -> str:
 @describe.register
 def _schema_change(change: SchemaChange) -> str:
     unchanged = change.before == change.after
-    return f"at {_heads(change.after)}" if unchanged else f"{_heads(change.before)} → {_heads(change.after)}"
+    copied = f"; copied before: {', '.join(one.of for one in change.copies)}" if change.copies else ""
+    return f"at {_heads(change.after)}" if unchanged else f"{_heads(change.before)} → {_heads(change.after)}{copied}"
 
 
 @describe.register
@@ -146,6 +162,12 @@ def _story(title: str, facts: Sequence[tuple[str, str | None]], cause: str | Non
     report = _result(steps, TestReport)
     if report is not None:
         parts.append("## Tests\n\n" + _tests(report))
+    plan = _result(steps, SchemaPlan)
+    if plan is not None and plan.revisions:
+        parts.append("## Schema\n\n" + _schema(plan))
+    change = next((step.intent for step in steps if isinstance(step.intent, SchemaChange)), None)
+    if change is not None and change.copies:
+        parts.append("## Safety copies\n\n" + _safety_copies(change))
     parts.append("## Stages\n\n" + _stage_table(steps))
     return "\n\n".join(parts) + "\n"
 
@@ -181,6 +203,25 @@ def _tests(report: TestReport) -> str:
         lines.append(f"Coverage {report.coverage:.1%}; upload {_plain(upload)}.")
     lines += [f"{_plain(failure.name)}\n\n{_quoted(failure.message)}" for failure in report.failures]
     return "\n\n".join(lines)
+
+
+def _schema(plan: SchemaPlan) -> str:
+    parts = [f"This release can be rolled back: {_plain(plan.way_back, 600)}"]
+    for one in plan.revisions:
+        verdict = f"{one.verdict}: {one.detail}" if one.verdict else "not rehearsed"
+        facts = [_plain(f"{one.file}:{one.line}"), f"rehearsal {_plain(verdict, 400)}"]
+        facts += [f"locks {_plain(line)}" for line in plan_text.locked(one)] + [
+            _plain(line, 600) for line in plan_text.notes(one)
+        ]
+        parts.append(f"### {_plain(one.revision)}: {_plain(one.message)}")
+        parts.append("\n".join(f"- {fact}" for fact in facts))
+        parts += ["SQL:", _quoted(one.sql or one.unwritten or "none")]  # the paragraph ends the list
+    return "\n\n".join(parts)
+
+
+def _safety_copies(change: SchemaChange) -> str:
+    text = "Once the schema has a place for it again, each of these commands puts back what was destroyed:"
+    return "\n\n".join([text, *(_quoted(f"-- {one.of}\n{one.restore};") for one in change.copies)])
 
 
 def _stage_table(steps: Sequence[Step]) -> str:

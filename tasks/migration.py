@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from promoter import dependencies, git, remotes
 from promoter.ecs import rollouts
 from promoter.ledger.leases import Lease, fence
 from promoter.ledger.promotions import Promotion
 from promoter.records import Image, Rehearsal, RollbackPlan, Rollout, SchemaChange, SchemaDowngrade
-from promoter.schema import migrations
+from promoter.schema import migrations, policy, safety
 from promoter.schema.runners import SubprocessRunner
 from promoter.settings import Settings
 from tasks import clients
@@ -25,27 +26,33 @@ logger = logging.getLogger(__name__)
 def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehearsal) -> Acting[SchemaChange]:
     """Run the pending migrations with the commit's own code and verify every head; `before` is kept for the way back.
 
+    What they destroy is copied first; copies of earlier promotions that have had their time are dropped.
+
     Raises SchemaError; it is transient where a lock was in the way, and nothing has to be taken back then.
     """
     logger.info("%s: rehearsal says %s", image.tag, rehearsal.verdict)
     credentials = clients.database(promotion.service, promotion.environment)
     with _runner(promotion, promotion.push.commit) as runner:
-        intent = yield migrations.plan(runner, credentials)
+        planned = migrations.plan(runner, credentials)
+        doomed = rehearsal.lost if planned.before != planned.after else ()
+        intent = yield replace(planned, copies=safety.plan(credentials, doomed, str(promotion.id)))
         fence(lease)
+        safety.expire(credentials, promotion.environment.safety_copy_days)
+        safety.make(credentials, intent.copies)
         migrations.upgrade(runner, credentials, target=intent.after)
         return intent
 
 
 @undo.register
 def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> Undone:
-    """Take the schema back if the rehearsal proved that this loses nothing; else keep it: the old release ran on it."""
+    """Take the schema back where the environment's policy and the rehearsal allow it; else keep it: the old release ran on it."""
     credentials = clients.database(promotion.service, promotion.environment)
     migrations.end_orphans(credentials)
     now = migrations.heads(credentials, version_table=promotion.service.migrations.version_table)
     if now == change.before:
         return "nothing"
     proof = recorded(promotion, rehearse.name)
-    if proof is None or proof.verdict != "lossless" or proof.before != change.before:
+    if not policy.takes_back(promotion.environment.database_rollback, proof, change.before):
         logger.warning("the schema stays at %s: %s", ", ".join(now), proof.detail if proof else "never rehearsed")
         return "kept"
     with _runner(promotion, promotion.push.commit) as runner:

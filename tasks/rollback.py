@@ -98,6 +98,7 @@ def read_plan(service: Service, environment: str, target: Verified, *, with_down
         legs=rollbacks.path(changes, live, target),
         history=history,
         with_downgrade=with_downgrade,
+        rule=service.environment(environment).database_rollback,
     )
 
 

@@ -8,6 +8,7 @@ from promoter.config.models import (
     Codecov,
     Database,
     DatabaseKeys,
+    DatabaseRollback,
     Dependencies,
     Environment,
     GitHub,
@@ -16,6 +17,7 @@ from promoter.config.models import (
     Layers,
     Migrations,
     Service,
+    UnsafeMigrations,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Codecov",
     "Database",
     "DatabaseKeys",
+    "DatabaseRollback",
     "Dependencies",
     "Environment",
     "GitHub",
@@ -33,6 +36,7 @@ __all__ = [
     "Layers",
     "Migrations",
     "Service",
+    "UnsafeMigrations",
     "find",
     "load",
     "load_all",

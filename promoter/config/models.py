@@ -18,6 +18,8 @@ from promoter.config.problems import did_you_mean
 from promoter.errors import ConfigurationError, UnknownBranchError
 
 Stage = Literal["version", "test", "build", "deploy", "tag", "latest"]
+DatabaseRollback = Literal["if_lossless", "never", "always"]
+UnsafeMigrations = Literal["stop", "warn"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 URL = r"^https?://[^/@\s]+/\S*$"
 FULL_NAME = r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$"
@@ -244,6 +246,12 @@ class Environment(Model):
     """How long the health check waits for the right answer after the rollout, in seconds."""
     health_answers: Annotated[int, Field(ge=1, le=100)] = 3
     """Consecutive right answers that make a release verified."""
+    database_rollback: DatabaseRollback = "if_lossless"
+    """When a failed release takes the schema back by itself: where the rehearsal lost nothing, never, or also where it lost rows."""
+    unsafe_migrations: UnsafeMigrations = "stop"
+    """What becomes of a migration that is destructive, or breaks the release before, and says so nowhere."""
+    safety_copy_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """How long the copy of what a migration destroyed is kept, in days."""
 
 
 class GitHub(Model):

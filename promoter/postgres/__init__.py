@@ -2,6 +2,7 @@
 
 from promoter.postgres.programs import binaries
 from promoter.postgres.server import (
+    SAFETY_SCHEMA,
     Server,
     create_database,
     drop_database,
@@ -13,6 +14,7 @@ from promoter.postgres.server import (
 )
 
 __all__ = [
+    "SAFETY_SCHEMA",
     "Server",
     "binaries",
     "create_database",

@@ -48,6 +48,8 @@ SETTINGS = {
 }
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 TEMPORARY = "promoter-postgres"
+SAFETY_SCHEMA = "_promoter_safety"
+"""Where copies of what a migration destroyed lie; it is no part of any schema that is compared."""
 TABLE = re.compile(r"(?P<head>^CREATE TABLE [^\n]* \(\n)(?P<columns>.*?)\n(?=\))", re.MULTILINE | re.DOTALL)
 """One table in the output of `pg_dump`, up to its closing parenthesis."""
 TRIES = 5
@@ -130,9 +132,9 @@ def dump_schema(credentials: DatabaseCredentials) -> str:
     r"""Return the schema of a database: equal schemas give equal texts, whoever owns them and however they came about.
 
     `pg_dump` writes random `\restrict` lines, and columns in the order of their making: a column that was dropped and
-    added again comes last.
+    added again comes last. Safety copies are no part of it.
     """
-    arguments = ("--schema-only", "--no-owner", "--no-privileges")
+    arguments = ("--schema-only", "--no-owner", "--no-privileges", f"--exclude-schema={SAFETY_SCHEMA}")
     try:
         text = program("pg_dump", *arguments, env=credentials.variables()).stdout
     except CommandError as error:

@@ -35,6 +35,12 @@ class Judgement:
     detail: str
     obstacles: tuple[str, ...] | None = None
     """What the release before would run against; None where the upgrade never got there."""
+    lost: tuple[str, ...] = ()
+    """What the way up destroys for good."""
+
+    def of(self, revision: str) -> RevisionRehearsal:
+        """Return this judgement as one of `revision`."""
+        return RevisionRehearsal(revision, self.verdict, self.detail, self.lost, self.obstacles or ())
 
 
 @dataclass(frozen=True)
@@ -152,11 +158,11 @@ def _rehearse(
         return Rehearsal(before, found.heads, "unproved", detail)
     path = _perform(stage, stage.create(base), before, found.heads)
     alone = len(pending) == 1
-    steps = (
-        [RevisionRehearsal(pending[0].id, path.verdict, path.detail)] if alone else _each(stage, found, base, before)
-    )
+    steps = [path.of(pending[0].id)] if alone else _each(stage, found, base, before)
     compatible = None if path.obstacles is None else not path.obstacles
-    return Rehearsal(before, found.heads, path.verdict, path.detail, tuple(steps), compatible, path.obstacles or ())
+    return Rehearsal(
+        before, found.heads, path.verdict, path.detail, tuple(steps), compatible, path.obstacles or (), path.lost
+    )
 
 
 def _build(stage: Stage, before: tuple[str, ...], schema: str | None) -> DatabaseCredentials:
@@ -187,7 +193,7 @@ def _each(
     for revision in found.pending(before):
         upper = _heads_with(found, lower, revision)
         judged = _perform(stage, database, lower, upper)
-        yield RevisionRehearsal(revision.id, judged.verdict, judged.detail)
+        yield judged.of(revision.id)
         if judged.verdict in {"fails", "no-op"}:
             database = stage.create(base)
             if stage.move("upgrade", database, upper):
@@ -225,11 +231,12 @@ def _return(
 ) -> Judgement:
     """Go back from `upper` to `lower` and up again, and judge it by the `moments` before and after the first way up."""
     if error := stage.move("downgrade", database, lower):
-        return Judgement("fails", error)
-    judged = judge(*moments, stage.snapshot(database), empty)
+        return Judgement("fails", error, lost=snapshots.destroyed(*moments))
+    back = stage.snapshot(database)
+    judged = replace(judge(*moments, back, empty), lost=snapshots.destroyed(*moments, back))
     if judged.verdict == "no-op":
         return judged
     if error := stage.move("upgrade", database, upper):
         found = "" if judged.verdict == "lossless" else f"{judged.detail} "
-        return Judgement("fails", f"{found}After the way back: {error}")
+        return replace(judged, verdict="fails", detail=f"{found}After the way back: {error}")
     return judged

@@ -76,6 +76,11 @@ class Script:
         nodes = list(self._map.iterate_revisions(upper, lower or "base", implicit_base=True))
         return tuple(self.by_id[node.revision] for node in reversed(nodes))
 
+    def after(self, heads: tuple[str, ...], revision: Revision) -> tuple[str, ...]:
+        """Return the heads of a database at `heads` once `revision` ran too, sorted."""
+        kept = [head for head in heads if not self.is_ancestor((head,), (revision.id,))]
+        return tuple(sorted((*kept, revision.id)))
+
     def is_ancestor(self, older: tuple[str, ...], newer: tuple[str, ...]) -> bool:
         """Say whether a database at `newer` has every revision of one at `older`."""
         return not self.between(newer, older)

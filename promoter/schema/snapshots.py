@@ -18,7 +18,7 @@ HEADER = re.compile(r"^--\n-- Name: (.*); Type: ([A-Z ]+); Schema: .*\n--\n", re
 TABLES = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
-  AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+  AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', '_promoter_safety')
 """
 
 Row = tuple[tuple[str, str], ...]
@@ -67,6 +67,15 @@ def lost(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
         elif rows:
             found.append(table)
     return tuple(found)
+
+
+def destroyed(before: Snapshot, after: Snapshot, back: Snapshot | None = None) -> tuple[str, ...]:
+    """Name what the way up took that is not there after the way `back` either, as `lost` names it; None is a way back that failed."""
+    taken = lost(before, after)
+    if back is None:
+        return taken
+    gone = {name.partition(".")[0] for name in lost(before, back)}
+    return tuple(name for name in taken if name.partition(".")[0] in gone)
 
 
 def _lost_in(table: str, before: tuple[Row, ...], after: tuple[Row, ...]) -> list[str]:

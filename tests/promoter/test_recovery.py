@@ -116,3 +116,14 @@ def test_a_schema_that_is_kept_says_why_and_what_to_decide() -> None:
 def test_a_schema_that_was_never_rehearsed_says_so() -> None:
     """No proof is a reason too."""
     assert "never rehearsed" in why_kept([step("migrate", MIGRATED)])
+
+
+def test_an_environment_that_keeps_its_schema_says_so() -> None:
+    """The policy is the reason, whatever the rehearsal found."""
+    proof = Rehearsal(("one",), ("two",), "lossless", "Schema and rows came back.")
+    rehearsed = Step("rehearse", "Rehearsal", None, proof, None, NOW, NOW, None)
+
+    told = why_kept([rehearsed, step("migrate", MIGRATED)], "never")
+
+    assert 'this environment keeps its schema (database_rollback = "never")' in told
+    assert "lossless" not in told

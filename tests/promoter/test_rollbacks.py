@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from promoter import rollbacks
+from promoter.config import DatabaseRollback
 from promoter.errors import ConfigurationError, RejectedError, SchemaError
 from promoter.ledger.releases import Migrated, Verified
 from promoter.records import Image, Rehearsal, RollbackPlan, SchemaChange, Verdict, Version
@@ -36,10 +37,19 @@ HISTORY = [verified(4, "d"), verified(3, "c"), verified(2, "b"), verified(1, "a"
 CHANGES = [migrated(4, "c", "d"), migrated(3, "b", "c"), migrated(2, "a", "b")]
 
 
-def plan(to: Verified, changes: list[Migrated], live: str = "d", *, with_downgrade: bool = False) -> RollbackPlan:
+def plan(
+    to: Verified,
+    changes: list[Migrated],
+    live: str = "d",
+    *,
+    with_downgrade: bool = False,
+    rule: DatabaseRollback = "if_lossless",
+) -> RollbackPlan:
     """Return the plan of a rollback from the newest release of HISTORY."""
     legs = rollbacks.path(changes, (live,), to)
-    return rollbacks.plan(to, leaves="v1.0.4", live=(live,), legs=legs, history=HISTORY, with_downgrade=with_downgrade)
+    return rollbacks.plan(
+        to, leaves="v1.0.4", live=(live,), legs=legs, history=HISTORY, with_downgrade=with_downgrade, rule=rule
+    )
 
 
 RAN = [one.promotion for one in HISTORY]
@@ -144,3 +154,22 @@ def test_a_schema_of_unknown_origin_is_refused() -> None:
     """Somebody changed it by hand: no guess is made."""
     with pytest.raises(SchemaError, match="not on record"):
         plan(HISTORY[2], CHANGES, live="x")
+
+
+def test_an_environment_may_always_take_its_schema_back() -> None:
+    """Also with a loss, which the plan names; never by a downgrade that does nothing."""
+    lossy = [migrated(4, "c", "d", verdict="lossy"), *CHANGES[1:]]
+    empty = [migrated(4, "c", "d", verdict="no-op"), *CHANGES[1:]]
+
+    found = plan(HISTORY[2], lossy, with_downgrade=True, rule="always")
+
+    assert found.downgrade is not None
+    assert found.reason.endswith("which loses rows, values or a part of the schema (its detail).")
+    with pytest.raises(SchemaError, match=r"v1\.0\.4, no-op: its detail"):
+        plan(HISTORY[2], empty, with_downgrade=True, rule="always")
+
+
+def test_an_environment_may_never_take_its_schema_back() -> None:
+    """Not even on a person's wish, and where nothing would be lost."""
+    with pytest.raises(SchemaError, match=r'database_rollback = "never"'):
+        plan(HISTORY[2], CHANGES, with_downgrade=True, rule="never")

@@ -15,11 +15,17 @@ from promoter.config import BranchRule, Service
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.records import (
+    Hazard,
     HealthReport,
     Image,
+    LintFinding,
+    PlannedRevision,
     Push,
     Rollout,
+    SafetyCopy,
     SchemaChange,
+    SchemaPlan,
+    TableLock,
     TestFailure,
     TestReport,
     TriedImage,
@@ -154,6 +160,33 @@ def test_hostile_text_is_shown_as_it_is(promotion: Promotion, place: str) -> Non
     assert [node.content for node in nodes if node.type == "code_inline"] == [COMMIT, IMAGE.reference]
     assert len([node for node in nodes if node.type == "heading"]) == 4
     assert {len(node.children) for node in nodes if node.type == "tr"} == {2, 4}
+
+
+def test_a_hostile_schema_plan_is_shown_as_it_is(promotion: Promotion) -> None:
+    """What a migration is called, runs, destroys and acknowledges is text, and its SQL a block of code."""
+    revision = PlannedRevision(
+        revision="two",
+        message=HOSTILE,
+        file="versions/<b>two</b>.py",
+        line=7,
+        sql=HOSTILE,
+        locks=(TableLock("*notes*", "ACCESS EXCLUSIVE"),),
+        findings=(LintFinding("two", "versions/two.py", 7, "ban-drop-table", HOSTILE, "warning"),),
+        hazards=(Hazard("destructive", (HOSTILE,), 7, HOSTILE),),
+        verdict="lossy",
+        detail=HOSTILE,
+    )
+    plan = SchemaPlan(("one",), ("two",), (revision,), HOSTILE)
+    change = SchemaChange(("one",), ("two",), (SafetyCopy("notes", '"s"."c"', "SELECT 1", HOSTILE),))
+
+    markdown = summary.markdown(promotion, [step("plan_schema", plan), replace(step("migrate", change), intent=change)])
+
+    nodes = list(shown(markdown).walk())
+    assert "\x1b" not in markdown
+    assert {node.type for node in nodes} & MARKUP == set()
+    code = [node.content for node in nodes if node.type == "code_block"]
+    assert ["<script>" in one for one in code] == [True, True]
+    assert "reads and writes wait" in markdown
 
 
 def from_hostile_branch(promotion: Promotion) -> Promotion:

@@ -30,8 +30,8 @@ from promoter.ledger import connection, leases
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.pace import Pace
-from promoter.records import Image, Rehearsal, TestReport, Version
-from promoter.schema import migrations
+from promoter.records import Image, Rehearsal, SchemaPlan, TestReport, Version
+from promoter.schema import migrations, safety
 from promoter.settings import Settings
 from tasks import acceptance, clients, migration, release, report, services
 from tasks.stage import carry_out
@@ -193,6 +193,7 @@ def _environment(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(probe, "asyncio", SimpleNamespace(Runner=nullcontext))
     for name in ("plan", "heads", "end_orphans"):
         patch.setattr(migrations, name, getattr(world, name))
+    patch.setattr(safety, "expire", lambda *_: None)
     for name in ("upgrade", "downgrade"):
         patch.setattr(migrations, name, world.migrate)
     patch.setattr(migration, "_runner", lambda _, commit: nullcontext(world.commit(commit)))
@@ -241,13 +242,16 @@ def stages_of(world: World) -> list[Local]:
     def rehearse(promotion: Promotion, _version: Version) -> Rehearsal:
         return world.rehearse(world.commit(promotion.push.commit))
 
+    def plan_schema(_promotion: Promotion, rehearsal: Rehearsal) -> SchemaPlan:
+        return SchemaPlan(rehearsal.before, rehearsal.after, (), "")
+
     def carried_out(simulated: Callable[..., object]) -> Local:
         return Local(
             simulated.__name__, lambda promotion, *records: carry_out(simulated, promotion, records), retries=3
         )
 
     looks = [Local(name, lambda *_: None) for name in ("check_environment", "name_run")]
-    return [carried_out(run_checks), carried_out(rehearse), *looks]
+    return [carried_out(run_checks), carried_out(rehearse), carried_out(plan_schema), *looks]
 
 
 def run_flow(sentence: Callable[..., object], *push: object, **wishes: object) -> object:

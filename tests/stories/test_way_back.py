@@ -33,7 +33,7 @@ PLOTS = (
     Plot((Scenario.HANGS,), "rolled_back", ("health",)),
     Plot((Scenario.FAILING_TEST,), "rejected", ("test_notes", "newest")),
     Plot((Scenario.STALE_LOCK,), "rejected", ("poetry.lock",)),
-    Plot((Scenario.BROKEN_MIGRATION,), "rolled_back", ("no owner is known for the notes of dev",)),
+    Plot((Scenario.BROKEN_MIGRATION,), "rejected", ("name_owners_", "no owner is known for the notes of dev")),
     Plot((Scenario.NEW_MIGRATION, Scenario.HEALTH_500), "rolled_back", (ERROR,)),
     Plot((Scenario.LOSSY_MIGRATION, Scenario.HEALTH_500), "schema_kept", (ERROR, "schema")),
     Plot((Scenario.IRREVERSIBLE, Scenario.HEALTH_500), "schema_kept", (ERROR, "schema")),

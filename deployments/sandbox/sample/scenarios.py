@@ -34,6 +34,8 @@ class Scenario(StrEnum):
     """Good, with a column more; lossless both ways."""
     LOSSY_MIGRATION = "lossy-migration"
     """Good, with a column less; the way back restores it empty. Possible four times in one history."""
+    UNSAFE_MIGRATION = "unsafe-migration"
+    """The same, and nobody says that it is meant."""
     BROKEN_MIGRATION = "broken-migration"
     """The migration fails wherever ENVIRONMENT is neither unset nor `local` nor `test`."""
     IRREVERSIBLE = "irreversible"
@@ -74,6 +76,7 @@ PLOTS = {
     Scenario.STALE_LOCK: _Plot("build: bring our own time zones", _fault(faults.STALE_LOCK)),
     Scenario.NEW_MIGRATION: _Plot("feat: let notes say more", schema_changes.add_column),
     Scenario.LOSSY_MIGRATION: _Plot("refactor: forget what nobody reads", schema_changes.drop_column),
+    Scenario.UNSAFE_MIGRATION: _Plot("refactor: drop a column", schema_changes.drop_column_silently),
     Scenario.BROKEN_MIGRATION: _Plot("feat: name an owner for every note", schema_changes.add_broken),
     Scenario.IRREVERSIBLE: _Plot("feat: make notes easy to search", schema_changes.add_without_way_back),
     Scenario.HANGS: _Plot("fix: answer one request at a time", _fault(faults.HANGS)),

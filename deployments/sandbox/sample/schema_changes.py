@@ -10,6 +10,8 @@ from deployments.sandbox.sample.tree import Files
 VERSIONS = "migrations/versions/"
 OWNERS = "name_owners_"
 """How the revision that always fails is called: it is taken back with the next commit."""
+SILENT = "drop_silently_"
+"""How the revision that nobody acknowledges is called; it is taken back too."""
 COLUMNS = ("colour", "mood", "place", "language", "weather", "occasion")
 REVISION = re.compile(
     r'^revision = "(?P<revision>[^"]+)"$.*?^down_revision = (?P<parents>[^\n]*)$', re.DOTALL | re.MULTILINE
@@ -20,7 +22,7 @@ FILE = '''"""{message}."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "{revision}"
+{comments}revision = "{revision}"
 down_revision = {parents}
 branch_labels = None
 depends_on = None
@@ -34,6 +36,9 @@ def downgrade() -> None:
     {downgrade}
 '''
 
+ACKNOWLEDGED = """# promoter: acknowledge destructive: nobody reads this column
+# promoter: acknowledge incompatible: no release names this column
+"""
 BROKEN = """op.add_column("notes", sa.Column("owner_{number}", sa.Text()))
     owners = {{"local": "me", "test": "tester"}}
     environment = os.environ.get("ENVIRONMENT", "local")
@@ -76,7 +81,16 @@ def add_column(files: Files, number: int) -> Files:
 
 
 def drop_column(files: Files, number: int) -> Files:
-    """Drop a column that no code reads any more; the way back restores the column, not its contents."""
+    """Drop a column that no code reads any more and say so; the way back restores the column, not its contents."""
+    return _drop_column(files, _hexadecimal(number), ACKNOWLEDGED)
+
+
+def drop_column_silently(files: Files, number: int) -> Files:
+    """Drop a column and take nothing upon oneself."""
+    return _drop_column(files, f"{SILENT}{number}", "")
+
+
+def _drop_column(files: Files, revision: str, comments: str) -> Files:
     column = next(_legacy_columns(files), None)
     if column is None:
         msg = "the sample service has no column left that it could drop"
@@ -85,10 +99,11 @@ def drop_column(files: Files, number: int) -> Files:
         **files,
         **_revision(
             files,
-            _hexadecimal(number),
+            revision,
             f"Forget the {column.replace('_', ' ')} of the first import",
             f'op.drop_column("notes", "{column}")',
             f'op.add_column("notes", sa.Column("{column}", sa.Text()))',
+            comments=comments,
         ),
     }
 
@@ -119,7 +134,7 @@ def add_broken(files: Files, number: int) -> Files:
 
 def take_back_broken(files: Files) -> Files:
     """Return `files` without the revisions that never ran anywhere."""
-    return {path: text for path, text in files.items() if not path.startswith(VERSIONS + OWNERS)}
+    return {path: text for path, text in files.items() if not path.startswith((VERSIONS + OWNERS, VERSIONS + SILENT))}
 
 
 def heads(files: Files) -> list[str]:
@@ -129,11 +144,12 @@ def heads(files: Files) -> list[str]:
     return sorted({match["revision"] for match in found} - followed)
 
 
-def _revision(files: Files, revision: str, message: str, upgrade: str, downgrade: str) -> Files:
+def _revision(files: Files, revision: str, message: str, upgrade: str, downgrade: str, *, comments: str = "") -> Files:
     slug = "" if "_" in revision else "_" + message.lower().replace(" ", "_")
     parents = [f'"{head}"' for head in heads(files)]
     text = FILE.format(
         message=message,
+        comments=comments,
         revision=revision,
         parents=parents[0] if len(parents) == 1 else f"({', '.join(parents)})",
         upgrade=upgrade,
