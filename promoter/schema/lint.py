@@ -14,7 +14,7 @@ from promoter.schema.sources import Source
 from promoter.shell import failure, run
 from promoter.text import printable
 
-PROGRAM = Path(sysconfig.get_path("scripts"), "squawk")
+PROGRAM: Path | str = Path(sysconfig.get_path("scripts"), "squawk")
 """The wheel of squawk-cli puts it there; PyPI's `squawk` is another program."""
 STYLE = (
     "ban-char-field",
