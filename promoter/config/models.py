@@ -20,7 +20,9 @@ from promoter.errors import ConfigurationError, UnknownBranchError
 Stage = Literal["version", "test", "build", "deploy", "tag", "latest"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 URL = r"^https?://[^/@\s]+/\S*$"
+OBJECT = r"^([A-Za-z_][\w.]*:[A-Za-z_][\w.]*)?$"
 PATTERNS = {
+    OBJECT: "a module and a name in it such as app.models:Base",
     NAME: "up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
     URL: "a URL such as https://api.example/health, without user and password",
 }
@@ -170,6 +172,8 @@ class Migrations(Model):
     """From `directory`."""
     version_table: str = "alembic_version"
     """`table` or `schema.table`, as the service's env.py configures it."""
+    models: Annotated[str, StringConstraints(pattern=OBJECT)] = ""
+    """`package.module:Base`: the models that are tried, as the running release has them, on the new schema; "" tries none."""
     timeout: Seconds = 1800
     lock_timeout: Seconds = 2
     """How long one statement of a migration waits for a lock before it gives way, in seconds."""
