@@ -49,6 +49,8 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 TEMPORARY = "promoter-postgres-"
 TABLE = re.compile(r"(?P<head>^CREATE TABLE [^\n]* \(\n)(?P<columns>.*?)\n(?=\))", re.MULTILINE | re.DOTALL)
 """One table in the output of `pg_dump`, up to its closing parenthesis."""
+LOCK_WAIT = "10s"
+"""How long `pg_dump` waits for a table: one that is being altered cannot be read."""
 TRIES = 5
 """Of a start: a free port can be taken by somebody else in between, the shared memory of a killed server needs a moment."""
 
@@ -136,15 +138,17 @@ def temporary_server() -> Iterator[Server]:
             _remove(folder)
 
 
-def dump_schema(credentials: DatabaseCredentials) -> str:
+def dump_schema(credentials: DatabaseCredentials, *, besides: str | None = None) -> str:
     r"""Return the schema of a database: equal schemas give equal texts, whoever owns them and however they came about.
 
     `pg_dump` writes random `\restrict` lines, and columns in the order of their making: a column that was dropped and
-    added again comes last.
+    added again comes last. It only reads; `besides` names a schema (a namespace) that is left out. Raises SchemaError, also where
+    a table stays locked by somebody else.
     """
-    arguments = ("--schema-only", "--no-owner", "--no-privileges")
+    arguments = ("--schema-only", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_WAIT}")
+    left_out = () if besides is None else (f"--exclude-schema={besides}",)
     try:
-        text = program("pg_dump", *arguments, env=credentials.variables()).stdout
+        text = program("pg_dump", *arguments, *left_out, env=credentials.variables()).stdout
     except CommandError as error:
         raise SchemaError(f"the schema of {credentials.database!r} cannot be read: {error.message}") from error
     lines = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("\\"))
