@@ -116,7 +116,7 @@ def _models_of(commit: str, promotion: Promotion) -> tuple[MappedTable, ...]:
 
 def _schema_of(live: DatabaseCredentials) -> str | None:
     try:
-        return postgres.dump_schema(live, besides=SAFETY_COPIES)
+        return postgres.read_schema(live, besides=SAFETY_COPIES)
     except SchemaError as error:
         logger.warning("the rehearsal starts from the schema that the migrations build: %s", error.message)
         return None

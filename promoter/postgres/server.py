@@ -30,6 +30,7 @@ __all__ = [
     "drop_database",
     "dump_schema",
     "is_running",
+    "read_schema",
     "start",
     "stop",
     "temporary_server",
@@ -138,21 +139,28 @@ def temporary_server() -> Iterator[Server]:
             _remove(folder)
 
 
-def dump_schema(credentials: DatabaseCredentials, *, besides: str | None = None) -> str:
-    r"""Return the schema of a database: equal schemas give equal texts, whoever owns them and however they came about.
+def dump_schema(credentials: DatabaseCredentials) -> str:
+    """Return the schema of a database as `read_schema` does, but equal schemas give equal texts, however they came about.
 
-    `pg_dump` writes random `\restrict` lines, and columns in the order of their making: a column that was dropped and
-    added again comes last. It only reads; `besides` names a schema (a namespace) that is left out. Raises SchemaError, also where
-    a table stays locked by somebody else.
+    `pg_dump` writes columns in the order of their making: a column that was dropped and added again comes last.
     """
-    arguments = ("--schema-only", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_WAIT}")
-    left_out = () if besides is None else (f"--exclude-schema={besides}",)
+    return TABLE.sub(_sort_columns, read_schema(credentials))
+
+
+def read_schema(credentials: DatabaseCredentials, *, besides: str | None = None) -> str:
+    r"""Return the statements that make the schema of a database, owners and rights left out; no row is read.
+
+    `besides` names a schema (a namespace) that is left out; so are the random `\restrict` lines of `pg_dump`. Raises SchemaError,
+    also where a table stays locked by somebody else.
+    """
+    arguments = ["--schema-only", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_WAIT}"]
+    if besides is not None:
+        arguments.append(f"--exclude-schema={besides}")
     try:
-        text = program("pg_dump", *arguments, *left_out, env=credentials.variables()).stdout
+        text = program("pg_dump", *arguments, env=credentials.variables()).stdout
     except CommandError as error:
         raise SchemaError(f"the schema of {credentials.database!r} cannot be read: {error.message}") from error
-    lines = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("\\"))
-    return TABLE.sub(_sort_columns, lines)
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("\\"))
 
 
 def _sort_columns(table: re.Match[str]) -> str:

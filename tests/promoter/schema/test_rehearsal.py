@@ -64,7 +64,7 @@ def test_a_dump_of_the_live_schema_is_where_it_starts(
         "CREATE ROLE somebody; CREATE TABLE by_hand (id int REFERENCES users (id)); GRANT SELECT ON users TO somebody"
     )
     execute("ALTER TABLE by_hand OWNER TO somebody")
-    dump = postgres.dump_schema(database)
+    dump = postgres.read_schema(database)
     execute("DROP OWNED BY somebody; DROP ROLE somebody")
     project.revision("drop", "users", sql("DROP TABLE posts; DROP TABLE users"), "pass")
 
@@ -72,6 +72,19 @@ def test_a_dump_of_the_live_schema_is_where_it_starts(
 
     assert found.verdict == "fails"
     assert "2BP01" in found.detail
+
+
+def test_columns_stay_in_the_order_of_the_live_schema(project: Any, postgres_server: Server, database: Any) -> None:
+    """A migration may count on it."""
+    project.revision("users", None, sql("CREATE TABLE role (id int PRIMARY KEY, code text, active boolean)"))
+    migrations.upgrade(project.runner(), database)
+    project.revision(
+        "next", "users", sql("INSERT INTO role VALUES (700, 'admin', true); DELETE FROM role WHERE id = 700")
+    )
+
+    found = rehearse_with(project.runner(), postgres_server, ("users",), postgres.read_schema(database))
+
+    assert found.verdict == "lossless", found.detail
 
 
 def test_a_live_schema_that_cannot_be_made_here_is_told(project: Any, postgres_server: Server) -> None:
