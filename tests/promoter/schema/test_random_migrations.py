@@ -35,14 +35,14 @@ Write = Callable[[str, list[Step]], Project]
 
 @pytest.fixture(scope="session")
 def write(interpreter: Launch) -> Write:
-    """Return what writes a checkout: the revision `base`, and one revision for each step."""
+    """Return what writes a checkout: the revision `root`, and one revision for each step."""
 
     def made(folder: str, steps: list[Step]) -> Project:
         project = Project(Path(folder), interpreter)
         project.environment(SYNC)
-        project.revision("base", None, sql(BASE), "raise NotImplementedError")
+        project.revision("root", None, sql(BASE), "raise NotImplementedError")
         for number, step in enumerate(steps, 1):
-            project.revision(f"r{number}", f"r{number - 1}" if number > 1 else "base", sql(step.up), sql(step.down))
+            project.revision(f"r{number}", f"r{number - 1}" if number > 1 else "root", sql(step.up), sql(step.down))
         return project
 
     return made
@@ -55,7 +55,7 @@ def test_reversible_steps_are_lossless_and_come_back(steps: list[Step], write: W
     with tempfile.TemporaryDirectory() as folder:
         project = write(folder, steps)
 
-        found = rehearse_with(project.runner(), postgres_server, ("base",))
+        found = rehearse_with(project.runner(), postgres_server, ("root",))
 
         assert found.verdict == "lossless", found.detail
         assert {step.verdict for step in found.revisions} == {"lossless"}
@@ -68,7 +68,7 @@ def test_reversible_steps_are_lossless_and_come_back(steps: list[Step], write: W
 def test_one_loss_is_never_lossless(steps: list[Step], write: Write, postgres_server: Server) -> None:
     """Neither for the path nor for the revision that it is in, wherever it stands."""
     with tempfile.TemporaryDirectory() as folder:
-        found = rehearse_with(write(folder, steps).runner(), postgres_server, ("base",))
+        found = rehearse_with(write(folder, steps).runner(), postgres_server, ("root",))
 
     verdicts = [step.verdict for step in found.revisions]
     reached = [verdict for verdict, step in zip(verdicts, steps, strict=False) if step.lossy]
@@ -78,14 +78,14 @@ def test_one_loss_is_never_lossless(steps: list[Step], write: Write, postgres_se
 
 
 def there_and_back(project: Project, server: Server) -> tuple[tuple[object, ...], tuple[object, ...]]:
-    """Go up from `base` and down again with rows in the tables; return catalogue and rows of both moments."""
+    """Go up from `root` and down again with rows in the tables; return catalogue and rows of both moments."""
     credentials = postgres.create_database(server, f"random_{next(NUMBERS)}")
-    migrations.upgrade(project.runner(), credentials, ("base",))
+    migrations.upgrade(project.runner(), credentials, ("root",))
     with psycopg.connect(**credentials.connection(), autocommit=True) as connection:
         connection.execute(ROWS)
     before = holdings(credentials)
     migrations.upgrade(project.runner(), credentials)
-    migrations.downgrade(project.runner(), credentials, ("base",))
+    migrations.downgrade(project.runner(), credentials, ("root",))
     back = holdings(credentials)
     postgres.drop_database(server, credentials.database)
     return before, back
