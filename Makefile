@@ -14,8 +14,8 @@ demo: environment ## the main job, on the embedded sandbox
 test: environment ## every test
 	@$(RUN) python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-test-deep: environment ## 10,000 stories of the state machine, new ones each time
-	@$(RUN) python -m pytest tests/state_machine -n 2 --timeout 7200 --hypothesis-profile deep $(ARGS)
+test-deep: environment ## 10,000 stories of the state machine and many random migrations, new ones each time
+	@$(RUN) python -m pytest tests/state_machine tests/promoter/schema/test_random_migrations.py -n 2 --timeout 7200 --hypothesis-profile deep $(ARGS)
 
 kill-matrix: environment ## a promotion and its way back, killed at every external call
 	@$(RUN) python -m tests.kill_matrix $(ARGS)

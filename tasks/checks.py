@@ -6,16 +6,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from promoter import checks, codecov, dependencies, git, postgres, remotes
 from promoter.config import Service
+from promoter.errors import PromoterError, SchemaError
+from promoter.ledger import releases
+from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
 from promoter.records import Push, Rehearsal, TestReport, Version
-from promoter.schema import migrations, rehearsal
+from promoter.schema import mapped, migrations, rehearsal
+from promoter.schema.mapped import MappedTable
+from promoter.secrets import DatabaseCredentials
 from promoter.settings import Settings
 from tasks import clients
 from tasks.stage import stage
 
 logger = logging.getLogger(__name__)
+
+NOWHERE = DatabaseCredentials("127.0.0.1", 1, "nobody", SecretStr("nothing"), "nothing")
+"""For modules that want a database's address when they are imported."""
 
 
 @stage()
@@ -34,7 +44,8 @@ def rehearse(promotion: Promotion, version: Version) -> Rehearsal:
     logger.info("rehearsing the migrations of %s", version.tag)
     credentials = clients.database(service, environment)
     before = migrations.heads(credentials, version_table=service.migrations.version_table)
-    return rehearse_after(before, service, promotion.push, environment.variables)
+    models = _running_models(promotion) if service.migrations.models else ()
+    return rehearse_after(before, service, promotion.push, environment.variables, live=credentials, models=models)
 
 
 def check(service: Service, push: Push, version: Version) -> TestReport:
@@ -46,10 +57,20 @@ def check(service: Service, push: Push, version: Version) -> TestReport:
         return _upload(report, service, push, folder)
 
 
-def rehearse_after(before: tuple[str, ...], service: Service, push: Push, variables: Mapping[str, str]) -> Rehearsal:
+def rehearse_after(
+    before: tuple[str, ...],
+    service: Service,
+    push: Push,
+    variables: Mapping[str, str],
+    *,
+    live: DatabaseCredentials | None = None,
+    models: tuple[MappedTable, ...] = (),
+) -> Rehearsal:
     """Rehearse what the commit has beyond the heads `before`; `variables` are further ones of the migrations.
 
-    Raises SchemaError where its revisions make no sense; all that the migrations themselves do wrong is a verdict.
+    It starts from the schema of the database `live`, where that can be read, else from the one that the migrations build. `models` is
+    what the running release maps. Raises SchemaError where its revisions make no sense; all that the migrations themselves do wrong is a
+    verdict.
     """
     settings = Settings()
     mirror = remotes.mirror(push.repository, settings.cache)
@@ -58,7 +79,45 @@ def rehearse_after(before: tuple[str, ...], service: Service, push: Push, variab
             folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups
         )
         environment = {**target.variables(folder / service.migrations.directory), **variables}
-        return rehearsal.rehearse(target.python, environment, folder, service, server=server, before=before)
+        pending = migrations.script(folder, service.migrations).pending(before)
+        schema = _schema_of(live) if live is not None and pending else None
+        return rehearsal.rehearse(
+            target.python, environment, folder, service, server=server, before=before, schema=schema, models=models
+        )
+
+
+def _running_models(promotion: Promotion) -> tuple[MappedTable, ...]:
+    """Ask the release that was verified last, in its own environment, what it maps; nothing where it cannot say."""
+    service = promotion.service
+    with connect() as ledger:
+        verified = {one.promotion: one for one in releases.verified(ledger, service.name, promotion.environment_name)}
+        running = next(iter(releases.timeline(ledger, service.name, promotion.environment_name)), None)
+    if running is None:
+        return ()
+    try:
+        return _models_of(verified[running].version.commit, promotion)
+    except PromoterError as error:
+        logger.warning("the running release is judged by the catalogue alone: %s", error.message)
+        return ()
+
+
+def _models_of(commit: str, promotion: Promotion) -> tuple[MappedTable, ...]:
+    settings, service = Settings(), promotion.service
+    rule = service.dependencies
+    with git.checkout(remotes.mirror(promotion.push.repository, settings.cache), commit) as folder:
+        target = dependencies.environment(folder, rule, cache=settings.cache, groups=rule.groups)
+        directory = folder / service.migrations.directory
+        database = NOWHERE.variables(service.database.variables)
+        variables = {**target.variables(directory), **promotion.environment.variables, **database}
+        return mapped.read(target.python, variables, directory, service.migrations.models)
+
+
+def _schema_of(live: DatabaseCredentials) -> str | None:
+    try:
+        return postgres.read_schema(live)
+    except SchemaError as error:
+        logger.warning("the rehearsal starts from the schema that the migrations build: %s", error.message)
+        return None
 
 
 def _upload(report: TestReport, service: Service, push: Push, folder: Path) -> TestReport:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as profile
 
 from promoter import postgres
 from promoter.config import Service
@@ -15,6 +16,8 @@ from promoter.settings import Settings
 from promoter.shell import run
 
 NUMBERS = count(1)
+profile.register_profile("deep")
+"""What `make test-deep` chooses: the tests that know it tell more, and other stories each time."""
 
 
 @pytest.fixture(scope="session")

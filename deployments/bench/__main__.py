@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("version", "promotion")
+BENCHMARKS = ("version", "rehearsal", "promotion")
 """Each is a module beside this one with a function `measure() -> Result`."""
 
 

@@ -10,18 +10,18 @@ class Result:
 
     title: str
     ratio: float
-    limit: float
-    """The ratio that may not be passed."""
+    limit: float | None
+    """The ratio that may not be passed; None where the ratio is only told."""
     times: Mapping[str, float]
     """Medians of whole processes or steps, in seconds."""
 
     @property
     def held(self) -> bool:
         """Whether the limit holds."""
-        return self.ratio <= self.limit
+        return self.limit is None or self.ratio <= self.limit
 
     def __str__(self) -> str:
         width = max(map(len, self.times))
         lines = [f"  {name:{width}} {seconds * 1000:8.1f} ms" for name, seconds in self.times.items()]
-        verdict = "ok" if self.held else "TOO SLOW"
-        return "\n".join([f"{self.title}: ratio {self.ratio:.2f}, limit {self.limit:g}: {verdict}", *lines])
+        limit = "no limit" if self.limit is None else f"limit {self.limit:g}: {'ok' if self.held else 'TOO SLOW'}"
+        return "\n".join([f"{self.title}: ratio {self.ratio:.2f}, {limit}", *lines])

@@ -23,8 +23,10 @@ UnsafeMigrations = Literal["stop", "warn"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 URL = r"^https?://[^/@\s]+/\S*$"
 FULL_NAME = r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$"
+OBJECT = r"^([A-Za-z_][\w.]*:[A-Za-z_][\w.]*)?$"
 PATTERNS = {
     FULL_NAME: "OWNER/NAME as GitHub has it",
+    OBJECT: "a module and a name in it such as app.models:Base",
     NAME: "up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
     URL: "a URL such as https://api.example/health, without user and password",
 }
@@ -174,6 +176,8 @@ class Migrations(Model):
     """From `directory`."""
     version_table: str = "alembic_version"
     """`table` or `schema.table`, as the service's env.py configures it."""
+    models: Annotated[str, StringConstraints(pattern=OBJECT)] = ""
+    """`package.module:Base`: the models that are tried, as the running release has them, on the new schema; "" tries none."""
     timeout: Seconds = 1800
     lock_timeout: Seconds = 2
     """How long one statement of a migration waits for a lock before it gives way, in seconds."""

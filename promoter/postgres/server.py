@@ -31,6 +31,7 @@ __all__ = [
     "drop_database",
     "dump_schema",
     "is_running",
+    "read_schema",
     "start",
     "stop",
     "temporary_server",
@@ -52,6 +53,8 @@ SAFETY_SCHEMA = "_promoter_safety"
 """Where copies of what a migration destroyed lie; it is no part of any schema that is compared."""
 TABLE = re.compile(r"(?P<head>^CREATE TABLE [^\n]* \(\n)(?P<columns>.*?)\n(?=\))", re.MULTILINE | re.DOTALL)
 """One table in the output of `pg_dump`, up to its closing parenthesis."""
+LOCK_WAIT = "10s"
+"""How long `pg_dump` waits for a table: one that is being altered cannot be read."""
 TRIES = 5
 """Of a start: a free port can be taken by somebody else in between, the shared memory of a killed server needs a moment."""
 
@@ -129,18 +132,31 @@ def temporary_server() -> Iterator[Server]:
 
 
 def dump_schema(credentials: DatabaseCredentials) -> str:
-    r"""Return the schema of a database: equal schemas give equal texts, whoever owns them and however they came about.
+    """Return the schema of a database as `read_schema` does, but equal schemas give equal texts, however they came about.
 
-    `pg_dump` writes random `\restrict` lines, and columns in the order of their making: a column that was dropped and
-    added again comes last. Safety copies are no part of it.
+    `pg_dump` writes columns in the order of their making: a column that was dropped and added again comes last.
     """
-    arguments = ("--schema-only", "--no-owner", "--no-privileges", f"--exclude-schema={SAFETY_SCHEMA}")
+    return TABLE.sub(_sort_columns, read_schema(credentials))
+
+
+def read_schema(credentials: DatabaseCredentials) -> str:
+    r"""Return the statements that make the schema of a database, owners and rights left out; no row is read.
+
+    Safety copies are left out too, and the random `\restrict` lines of `pg_dump`. Raises SchemaError, also where a table stays
+    locked by somebody else.
+    """
+    arguments = (
+        "--schema-only",
+        "--no-owner",
+        "--no-privileges",
+        f"--exclude-schema={SAFETY_SCHEMA}",
+        f"--lock-wait-timeout={LOCK_WAIT}",
+    )
     try:
         text = program("pg_dump", *arguments, env=credentials.variables()).stdout
     except CommandError as error:
         raise SchemaError(f"the schema of {credentials.database!r} cannot be read: {error.message}") from error
-    lines = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("\\"))
-    return TABLE.sub(_sort_columns, lines)
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("\\"))
 
 
 def _sort_columns(table: re.Match[str]) -> str:

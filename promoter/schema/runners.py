@@ -81,7 +81,10 @@ def launch(
 
 @contextmanager
 def standing(python: Path, variables: Mapping[str, str]) -> Iterator[Launch]:
-    """Keep one interpreter that forks for each request: the imports, most of a short migration's time, are paid once."""
+    """Keep one interpreter that forks for each request: the imports, most of a short migration's time, are paid once.
+
+    Version files are compiled once too, to a folder beside the socket: a file may not change within a second while it stands.
+    """
     with (
         scratch.folder("promoter-runner") as folder,
         socket.socket(socket.AF_UNIX) as listener,
@@ -89,7 +92,12 @@ def standing(python: Path, variables: Mapping[str, str]) -> Iterator[Launch]:
     ):
         listener.bind(path := f"{folder}/socket")
         listener.listen(1)
-        env = {**variables, "PROMOTER_MIGRATION": json.dumps({"serve": path})}
+        env = {
+            **variables,
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(folder),
+            "PROMOTER_MIGRATION": json.dumps({"serve": path}),
+        }
         process = pool.submit(shell.run, [python, PROGRAM], cwd=folder, env=env, check=False)
         with _accept(listener, process) as connection, connection.makefile("rw", encoding="utf-8") as stream:
 

@@ -20,6 +20,7 @@ SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.rel
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', '_promoter_safety')
 """
+SELECT = sql.SQL("SELECT {}::text, to_jsonb(one) FROM {} AS one")
 
 Row = tuple[tuple[str, str], ...]
 
@@ -34,9 +35,10 @@ class Snapshot:
     """All rows of each table, by its name: column and value as JSON, sorted."""
 
 
-def take(credentials: DatabaseCredentials, *, ignore: str) -> Snapshot:
-    """Read all of a small database; `ignore` is the version table. Raises SchemaError."""
-    return Snapshot(objects(postgres.dump_schema(credentials), ignore), _rows(credentials, ignore))
+def take(credentials: DatabaseCredentials, *, ignore: str, known: Mapping[str, str] | None = None) -> Snapshot:
+    """Read all of a small database; `ignore` is the version table, `known` its objects where they were read before. Raises SchemaError."""
+    found = objects(postgres.dump_schema(credentials), ignore) if known is None else known
+    return Snapshot(found, _rows(credentials, ignore))
 
 
 def objects(dump: str, ignore: str) -> dict[str, str]:
@@ -110,14 +112,19 @@ def _normal(body: str) -> str:
 
 
 def _rows(credentials: DatabaseCredentials, ignore: str) -> dict[str, tuple[Row, ...]]:
-    found = {}
+    """Read all tables by one statement: with hundreds of tables, asking for each costs more than the rows."""
+    found: dict[str, list[Row]] = {}
     with psycopg.connect(**credentials.connection(), autocommit=True) as connection:
+        selects = []
         for schema, name in connection.execute(TABLES).fetchall():
             title = name if schema == "public" else f"{schema}.{name}"
             if ignore not in {name, title}:
-                query = sql.SQL("SELECT to_jsonb(one) FROM {} AS one").format(sql.Identifier(schema, name))
-                found[title] = tuple(sorted(_row(row[0]) for row in connection.execute(query).fetchall()))
-    return found
+                found[title] = []
+                selects.append(SELECT.format(sql.Literal(title), sql.Identifier(schema, name)))
+        if selects:
+            for title, row in connection.execute(sql.SQL(" UNION ALL ").join(selects)).fetchall():
+                found[title].append(_row(row))
+    return {title: tuple(sorted(rows)) for title, rows in found.items()}
 
 
 def _row(values: dict[str, object]) -> Row:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,23 +26,23 @@ ORDER BY n.nspname, c.relname
 """
 COLUMNS = """
 WITH RECURSIVE base AS (
-  SELECT a.attnum, a.attname, a.attnotnull AS required, a.atttypid AS type, a.atttypmod AS modifier,
+  SELECT a.attrelid, a.attnum, a.attname, a.attnotnull AS required, a.atttypid AS type, a.atttypmod AS modifier,
          a.attidentity <> '' OR a.attgenerated <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE 'nextval(%%' AS own
   FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+  WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
   UNION ALL
-  SELECT b.attnum, b.attname, b.required OR t.typnotnull, t.typbasetype, t.typtypmod, b.own
+  SELECT b.attrelid, b.attnum, b.attname, b.required OR t.typnotnull, t.typbasetype, t.typtypmod, b.own
   FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
 )
-SELECT b.attnum::int, b.attname, b.required, b.own, format_type(b.type, b.modifier), e.typname, t.typcategory = 'A',
+SELECT b.attrelid::bigint, b.attnum::int, b.attname, b.required, b.own, format_type(b.type, b.modifier), e.typname, t.typcategory = 'A',
        ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = e.oid ORDER BY enumsortorder)
 FROM base b JOIN pg_type t ON t.oid = b.type
 JOIN pg_type e ON e.oid = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END
-WHERE t.typtype <> 'd' ORDER BY b.attnum
+WHERE t.typtype <> 'd' ORDER BY b.attrelid, b.attnum
 """
 CONSTRAINTS = """
-SELECT conname, contype::text, conkey::int[], coalesce(confrelid, 0)::bigint, coalesce(confkey, '{}')::int[], pg_get_constraintdef(oid)
-FROM pg_constraint WHERE conrelid = %s AND contype IN ('f', 'c') ORDER BY conname
+SELECT conrelid::bigint, conname, contype::text, conkey::int[], coalesce(confrelid, 0)::bigint, coalesce(confkey, '{}')::int[], pg_get_constraintdef(oid)
+FROM pg_constraint WHERE conrelid = ANY(%s) AND contype IN ('f', 'c') ORDER BY conrelid, conname
 """
 
 LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w'])(-?\d+(?:\.\d+)?)")
@@ -86,24 +86,41 @@ class Table:
         return next(column for column in self.columns if column.number == number)
 
 
-def fill(credentials: DatabaseCredentials, *, generation: int, ignore: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Filling:
+    """What came of filling a database."""
+
+    tables: Mapping[int, Table]
+    """Every table in which each column has a value somewhere, as it was then, by its object id."""
+    empty: Mapping[str, str]
+    """Why a `table` or `table.column` stayed empty, by its name."""
+
+
+def fill(
+    credentials: DatabaseCredentials, *, generation: int, ignore: str, filled: Mapping[int, Table] | None = None
+) -> Filling:
     """Add two rows to every table but `ignore`: one with every column set, one with NULL wherever that is allowed.
 
-    Rows of another `generation` (1, 2, …) have other values. Returns why a `table` or `table.column`
-    stayed empty, by its name.
+    Rows of another `generation` (1, 2, …) have other values. A table that is still as it stands in `filled` is left as it is.
     """
-    first = 2 * generation - 1
+    first, done = 2 * generation - 1, filled or {}
     with psycopg.connect(**credentials.connection(), autocommit=True) as connection:
         tables = _in_order([table for table in _tables(connection) if ignore not in {table.name, table.title}])
-        for table in tables:
+        wanted = [table for table in tables if done.get(table.oid) != table]
+        for table in wanted:
             _insert(connection, table, tables, first, sparse=False)
             _insert(connection, table, tables, first + 1, sparse=True)
-        empty: dict[str, str] = {}
-        for table in tables:
-            if _bare(connection, table):  # its parents may have come later, or its numbers were taken
-                error = _insert(connection, table, tables, first + TAKEN, sparse=False)
-                empty |= dict.fromkeys(_bare(connection, table), error or "nothing but NULL")
-    return empty
+        empty = {table.oid: _mend(connection, table, tables, first + TAKEN) for table in wanted}
+    whole = {table.oid: table for table in tables if not empty.get(table.oid)}
+    return Filling(whole, {name: reason for reasons in empty.values() for name, reason in reasons.items()})
+
+
+def _mend(connection: psycopg.Connection, table: Table, tables: list[Table], number: int) -> dict[str, str]:
+    """Try once more where something is empty: the parents may have come later, or its numbers were taken."""
+    if not _bare(connection, table):
+        return {}
+    error = _insert(connection, table, tables, number, sparse=False)
+    return dict.fromkeys(_bare(connection, table), error or "nothing but NULL")
 
 
 def _bare(connection: psycopg.Connection, table: Table) -> list[str]:
@@ -117,21 +134,18 @@ def _bare(connection: psycopg.Connection, table: Table) -> list[str]:
 
 
 def _tables(connection: psycopg.Connection) -> list[Table]:
-    return [_table(connection, *row) for row in connection.execute(TABLES).fetchall()]
-
-
-def _table(connection: psycopg.Connection, oid: int, schema: str, name: str) -> Table:
-    columns = tuple(Column(*row) for row in connection.execute(COLUMNS, [oid]).fetchall())
-    constraints = connection.execute(CONSTRAINTS, [oid]).fetchall()
-    keys, checks = (
-        tuple(
-            Constraint(label, tuple(own), parent, tuple(parent_own), text)
-            for label, kind, own, parent, parent_own, text in constraints
-            if kind == wanted
-        )
-        for wanted in "fc"
-    )
-    return Table(oid, schema, name, columns, keys, checks)
+    """Read every table by three statements, however many there are."""
+    names = {oid: (schema, name) for oid, schema, name in connection.execute(TABLES).fetchall()}
+    columns: dict[int, list[Column]] = {oid: [] for oid in names}
+    for oid, *parts in connection.execute(COLUMNS, [list(names)]).fetchall():
+        columns[oid].append(Column(*parts))
+    constraints: dict[int, dict[str, list[Constraint]]] = {oid: {"f": [], "c": []} for oid in names}
+    for oid, label, kind, own, parent, parent_own, text in connection.execute(CONSTRAINTS, [list(names)]).fetchall():
+        constraints[oid][kind].append(Constraint(label, tuple(own or ()), parent, tuple(parent_own), text))
+    return [
+        Table(oid, schema, name, tuple(columns[oid]), tuple(constraints[oid]["f"]), tuple(constraints[oid]["c"]))
+        for oid, (schema, name) in names.items()
+    ]
 
 
 def _in_order(tables: list[Table]) -> list[Table]:
@@ -233,4 +247,4 @@ def _candidates(column: Column, table: Table, number: int) -> list[Any]:
     words = [word.replace("''", "'") for word, digits in mentioned if not digits]
     numbers = [int(float(digits)) + step for _, digits in mentioned if digits for step in (1, 0, -1)]
     rotated = words[number % len(words) :] + words[: number % len(words)] if words else []
-    return [plain, *rotated, *map(str, numbers)] if texts else [plain]
+    return list(dict.fromkeys([plain, *rotated, *map(str, numbers), plain.lower()])) if texts else [plain]

@@ -42,8 +42,9 @@ def value(column: Column, number: int) -> str:
 
 
 def _text(column: Column, number: int) -> str:
+    """Mix capitals and small letters, so that a migration which changes them leaves a trace."""
     size = _size(column, 60)
-    return f"{number}"[-size:] if size < 4 else f"{number}-{column.name}"[:size]
+    return f"{number}"[-size:] if size < 4 else f"{number}-{column.name.capitalize()}"[:size]
 
 
 def _size(column: Column, otherwise: int) -> int:

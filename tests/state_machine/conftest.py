@@ -23,7 +23,6 @@ SHORT = {"rollout_timeout": 30, "health_timeout": 5}
 """Deadlines in seconds of simulated time."""
 NEVER = 86400.0
 """Seconds that a lease lasts by the clock on the wall: it only expires where the story says so."""
-profile.register_profile("deep")
 STORY = profile(stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 

@@ -11,9 +11,12 @@ import psycopg
 import pytest
 
 from promoter import config, postgres
+from promoter.records import Rehearsal
 from promoter.schema import runners
+from promoter.schema.rehearsal import rehearse_with
 from promoter.schema.runners import Launch, SubprocessRunner
 from promoter.secrets import DatabaseCredentials
+from tests.promoter.schema.zoo import USERS
 
 SYNC = """
 from alembic import context
@@ -129,6 +132,13 @@ def any_project(tmp_path: Path, interpreter: Launch, request: pytest.FixtureRequ
     made = Project(tmp_path / "checkout", interpreter)
     made.environment(request.param)
     return made
+
+
+@pytest.fixture
+def pending(project: Project, postgres_server: postgres.Server) -> Callable[[], Rehearsal]:
+    """Return the rehearsal of all that comes after the revision `users`."""
+    project.revision("users", None, USERS, "raise NotImplementedError")
+    return lambda: rehearse_with(project.runner(), postgres_server, ("users",))
 
 
 @pytest.fixture

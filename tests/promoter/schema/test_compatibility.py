@@ -14,7 +14,8 @@ from promoter.schema.compatibility import obstacles
 NUMBERS = count(1)
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('good', 'bad');
-CREATE TABLE users (id serial PRIMARY KEY, name varchar(20) NOT NULL, age int, mood mood);
+CREATE TABLE users (id serial PRIMARY KEY, name varchar(20) NOT NULL, age int, mood mood,
+    CONSTRAINT named CHECK (name <> ''));
 CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), body text);
 CREATE UNIQUE INDEX one_name ON users (name);
 CREATE INDEX by_age ON users (age);
@@ -55,6 +56,7 @@ def after(postgres_server: Server) -> Callable[[str], tuple[str, ...]]:
         pytest.param("DROP INDEX by_age", id="an index goes"),
         pytest.param("ALTER TABLE users ALTER COLUMN name DROP NOT NULL", id="a value that may now be empty"),
         pytest.param("ALTER TABLE posts DROP CONSTRAINT posts_author_fkey", id="a foreign key goes"),
+        pytest.param("ALTER TABLE users DROP CONSTRAINT named", id="a check goes"),
         pytest.param("ALTER TYPE mood ADD VALUE 'odd'", id="a new label of an enum"),
         pytest.param("COMMENT ON TABLE users IS 'people'", id="a comment"),
     ],

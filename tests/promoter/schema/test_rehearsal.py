@@ -1,13 +1,11 @@
-"""The zoo: each kind of migration gets the verdict that it deserves, with rows in the tables."""
+"""Where a rehearsal starts, what it says of a path of several revisions, and what it leaves behind."""
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from promoter import postgres
 from promoter.config import Service
@@ -15,133 +13,7 @@ from promoter.postgres import Server
 from promoter.records import Rehearsal
 from promoter.schema import migrations
 from promoter.schema.rehearsal import rehearse, rehearse_with
-
-USERS = """op.execute(\"\"\"
-    CREATE TYPE mood AS ENUM ('good', 'bad');
-    CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age int CHECK (age >= 18), mood mood,
-        plan varchar(8) NOT NULL CHECK (plan IN ('free', 'paid')));
-    CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), tags text[], body jsonb)
-\"\"\")"""
-
-
-def sql(statement: str) -> str:
-    """Return the line of a migration that runs `statement`."""
-    return f'op.execute("""{statement}""")'
-
-
-@pytest.fixture
-def pending(project: Any, postgres_server: Server) -> Callable[[], Rehearsal]:
-    """Return the rehearsal of all that comes after the revision `users`."""
-    project.revision("users", None, USERS, "raise NotImplementedError")
-    return lambda: rehearse_with(project.runner(), postgres_server, ("users",))
-
-
-ZOO = [
-    pytest.param(
-        sql("ALTER TABLE users ADD COLUMN email text"),
-        sql("ALTER TABLE users DROP COLUMN email"),
-        "lossless",
-        "came back",
-        id="clean expand",
-    ),
-    pytest.param(
-        sql("CREATE TABLE chats (id int PRIMARY KEY, owner int NOT NULL REFERENCES users (id))"),
-        sql("DROP TABLE chats"),
-        "lossless",
-        "came back",
-        id="new table",
-    ),
-    pytest.param(
-        sql("ALTER TABLE users DROP COLUMN age"),
-        sql("ALTER TABLE users ADD COLUMN age int CHECK (age >= 18)"),
-        "lossy",
-        r"users\.age",
-        id="drop column with data",
-    ),
-    pytest.param(
-        sql("DROP TABLE posts"),
-        sql(
-            "CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), tags text[], body jsonb)"
-        ),
-        "lossy",
-        "posts",
-        id="drop table",
-    ),
-    pytest.param(sql("ALTER TABLE users ADD COLUMN email text"), "pass", "no-op", "users differs", id="pass downgrade"),
-    pytest.param("pass", "pass", "lossless", "came back", id="empty both ways"),
-    pytest.param(sql("UPDATE users SET name = upper(name)"), "pass", "no-op", r"users\.name", id="data migration"),
-    pytest.param(sql("ALTER TABLE users ADD COLUMN email text"), None, "fails", "downgrade", id="missing downgrade"),
-    pytest.param(
-        sql("ALTER TABLE users ADD COLUMN email text"),
-        'raise NotImplementedError("no way back")',
-        "fails",
-        "no way back",
-        id="downgrade raises",
-    ),
-    pytest.param(
-        sql("CREATE TYPE colour AS ENUM ('red'); ALTER TABLE users ADD COLUMN c colour"),
-        sql("ALTER TABLE users DROP COLUMN c"),
-        "fails",
-        "colour",
-        id="enum left behind",
-    ),
-    pytest.param(
-        sql("ALTER TABLE users ADD COLUMN email text NOT NULL"),
-        sql("ALTER TABLE users DROP COLUMN email"),
-        "fails",
-        "23502",
-        id="not null without default",
-    ),
-    pytest.param(
-        sql("ALTER TABLE users ALTER COLUMN name DROP NOT NULL"),
-        sql("ALTER TABLE users ALTER COLUMN name SET NOT NULL"),
-        "fails",
-        "23502",
-        id="the new release may write what the old schema refuses",
-    ),
-    pytest.param(
-        sql("ALTER TABLE users ADD CONSTRAINT one_name UNIQUE (name)"),
-        sql("ALTER TABLE users DROP CONSTRAINT one_name; CREATE UNIQUE INDEX one_name ON users (name)"),
-        "fails",
-        "one_name",
-        id="constraint returns as an index",
-    ),
-    pytest.param(
-        "with op.get_context().autocommit_block():\n    op.execute(\"ALTER TYPE mood ADD VALUE 'odd'\")",
-        "pass",
-        "no-op",
-        "TYPE mood differs",
-        id="enum value added",
-    ),
-    pytest.param(
-        'with op.get_context().autocommit_block():\n    op.execute("CREATE INDEX CONCURRENTLY by_name ON users (name)")',
-        'with op.get_context().autocommit_block():\n    op.execute("DROP INDEX CONCURRENTLY by_name")',
-        "lossless",
-        "came back",
-        id="index concurrently",
-    ),
-    pytest.param(
-        sql("CREATE TABLE odd (id int PRIMARY KEY CHECK (id * id = 1764 AND id > 0))"),
-        sql("DROP TABLE odd"),
-        "unproved",
-        "odd",
-        id="a table that cannot be filled",
-    ),
-]
-
-
-@pytest.mark.parametrize(("up", "down", "verdict", "detail"), ZOO)
-def test_each_kind_of_migration_gets_its_verdict(
-    project: Any, pending: Callable[[], Rehearsal], *, up: str, down: str | None, verdict: str, detail: str
-) -> None:
-    """Verdict and reason, for the path and for its one revision."""
-    project.revision("change", "users", up, down)
-
-    found = pending()
-
-    assert found.verdict == verdict, found.detail
-    assert re.search(detail, found.detail)
-    assert [(step.revision, step.verdict) for step in found.revisions] == [("change", verdict)]
+from tests.promoter.schema.zoo import USERS, sql
 
 
 def test_nothing_pending_is_lossless(pending: Callable[[], Rehearsal]) -> None:
@@ -192,7 +64,7 @@ def test_a_dump_of_the_live_schema_is_where_it_starts(
         "CREATE ROLE somebody; CREATE TABLE by_hand (id int REFERENCES users (id)); GRANT SELECT ON users TO somebody"
     )
     execute("ALTER TABLE by_hand OWNER TO somebody")
-    dump = postgres.dump_schema(database)
+    dump = postgres.read_schema(database)
     execute("DROP OWNED BY somebody; DROP ROLE somebody")
     project.revision("drop", "users", sql("DROP TABLE posts; DROP TABLE users"), "pass")
 
@@ -200,6 +72,30 @@ def test_a_dump_of_the_live_schema_is_where_it_starts(
 
     assert found.verdict == "fails"
     assert "2BP01" in found.detail
+
+
+def test_columns_stay_in_the_order_of_the_live_schema(project: Any, postgres_server: Server, database: Any) -> None:
+    """A migration may count on it."""
+    project.revision("users", None, sql("CREATE TABLE role (id int PRIMARY KEY, code text, active boolean)"))
+    migrations.upgrade(project.runner(), database)
+    project.revision(
+        "next", "users", sql("INSERT INTO role VALUES (700, 'admin', true); DELETE FROM role WHERE id = 700")
+    )
+
+    found = rehearse_with(project.runner(), postgres_server, ("users",), postgres.read_schema(database))
+
+    assert found.verdict == "lossless", found.detail
+
+
+def test_a_live_schema_that_cannot_be_made_here_is_told(project: Any, postgres_server: Server) -> None:
+    """An extension that only the cloud has: the rehearsal starts where the migrations lead, and says so."""
+    project.revision("users", None, USERS, "pass")
+    project.revision("next", "users", sql("CREATE INDEX i ON users (name)"), sql("DROP INDEX i"))
+
+    found = rehearse_with(project.runner(), postgres_server, ("users",), "CREATE EXTENSION of_the_cloud;")
+
+    assert found.verdict == "lossless"
+    assert 'the live one cannot be made here: extension "of_the_cloud" is not available' in found.detail
 
 
 def test_a_start_that_cannot_be_built_proves_nothing(project: Any, postgres_server: Server) -> None:

@@ -1,6 +1,6 @@
 """Every table that can hold a row gets one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,9 +10,9 @@ from promoter.schema import synthetic_rows
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
 
-def fill(database: Any, generation: int = 1) -> dict[str, str]:
-    """Fill the test's database."""
-    return synthetic_rows.fill(database, generation=generation, ignore="alembic_version")
+def fill(database: Any, generation: int = 1) -> Mapping[str, str]:
+    """Fill the test's database; return what stays empty."""
+    return synthetic_rows.fill(database, generation=generation, ignore="alembic_version").empty
 
 
 TYPES = [
@@ -145,3 +145,18 @@ def test_the_version_table_is_left_alone(database: Any, execute: Execute) -> Non
 
     assert fill(database) == {}
     assert execute("SELECT * FROM alembic_version") == []
+
+
+def test_a_table_that_did_not_change_gets_no_further_rows(database: Any, execute: Execute) -> None:
+    """One with another column does, one that is empty is tried again, and so is one that was made anew."""
+    execute(
+        "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE c (id int); CREATE TABLE d (id int CHECK (id * id = 49 AND id > 0))"
+    )
+    first = synthetic_rows.fill(database, generation=1, ignore="alembic_version")
+    execute("ALTER TABLE b ADD COLUMN x text; DROP TABLE c; CREATE TABLE c (id int)")
+
+    second = synthetic_rows.fill(database, generation=2, ignore="alembic_version", filled=first.tables)
+
+    counts = [execute(f"SELECT count(*) FROM {name}")[0][0] for name in "abc"]
+    assert counts == [2, 4, 2]
+    assert set(first.empty) == set(second.empty) == {"d.id"}
