@@ -125,7 +125,7 @@ def test_one_artifact_is_found(filled: DatabaseCredentials, column: str) -> None
 def test_one_task_definition_is_found(place: str) -> None:
     """Whichever field holds it; that the secret exists under its name is no find."""
     session = boto3.Session("key", "secret", region_name="us-east-2")
-    container: Any = {"name": "api", "image": "api", "memory": 256, "environment": [], "command": []}
+    container: Any = {"name": "api", "image": "api", "memory": 64, "environment": [], "command": []}
     planted = {"environment": [{"name": "PGPASSWORD", "value": VALUE}], "command": ["serve", VALUE]}
     with mock_aws():
         session.client("secretsmanager").create_secret(Name="database", SecretString=VALUE)
