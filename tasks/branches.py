@@ -5,6 +5,7 @@ Nothing is started twice: the ledger says what was taken up, and gives each try 
 
 import logging
 from collections.abc import Mapping
+from typing import cast
 from uuid import UUID
 
 from prefect import get_client, task
@@ -16,7 +17,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -99,7 +100,7 @@ def _start(service: Service, arrival: Arrival) -> UUID | None:
     try:
         if _is_under_way(flow, arrival):
             return None
-        run = run_deployment(
+        started = run_deployment(
             f"{flow}/{flow}",
             parameters=parameters(arrival),
             timeout=0,
@@ -111,7 +112,7 @@ def _start(service: Service, arrival: Arrival) -> UUID | None:
             arrivals.give_back(ledger, arrival.id)
         raise
     logger.info("%s: %s on %s is started", service.name, arrival.commit[:12], arrival.branch)
-    return run.id
+    return cast("FlowRun", started).id  # a coroutine only where a coroutine calls
 
 
 def parameters(arrival: Arrival) -> dict[str, str]:
