@@ -112,7 +112,7 @@ def _start(service: Service, arrival: Arrival) -> UUID | None:
             arrivals.give_back(ledger, arrival.id)
         raise
     logger.info("%s: %s on %s is started", service.name, arrival.commit[:12], arrival.branch)
-    return cast(FlowRun, started).id  # its type allows a coroutine too; without an event loop it is none
+    return cast("FlowRun", started).id  # a coroutine only where a coroutine calls
 
 
 def parameters(arrival: Arrival) -> dict[str, str]:

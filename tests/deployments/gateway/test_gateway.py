@@ -109,7 +109,7 @@ def test_a_ping_and_other_events_are_acknowledged(gateway: Gateway, prefect: Pre
 
 def test_who_pushed_is_known_where_it_can_be_shown(gateway: Gateway) -> None:
     """A login is a login."""
-    for number, login in enumerate(["ann", "dependabot[bot]", "<b>ann</b>", "x" * 40], start=1):
+    for number, login in enumerate(["ann", "dependabot[bot]", "<b>ann</b>", "x" * 40], 1):
         gateway.deliver(push(after=f"{number}" * 40, sender={"login": login}), delivery=str(number))
 
     with connect(gateway.settings) as ledger:
