@@ -91,6 +91,14 @@ def _deploy(client: Mapping[str, str]) -> None:
         ["--no-prompt", "deploy", "--all"],
     ):
         run([sys.executable, "-m", "prefect", *words], cwd=ROOT, env=client, timeout=PATIENCE)
+    _pause(client["PREFECT_API_URL"], IDLE)
+
+
+def _pause(api: str, deployment: str) -> None:
+    """Let nothing but a person start a deployment."""
+    with httpx.Client(base_url=api, timeout=PATIENCE) as client:
+        found = client.get(f"/deployments/name/{deployment}/{deployment}").raise_for_status().json()
+        client.patch(f"/deployments/{found['id']}", json={"paused": True}).raise_for_status()
 
 
 def start_worker(folder: Path, variables: Mapping[str, str]) -> Part:
@@ -103,6 +111,8 @@ def start_watcher(folder: Path, variables: Mapping[str, str]) -> Part:
     return _start("watcher", folder, ["-m", "deployments.cli", "watch"], variables)
 
 
+IDLE = "poll-branches"
+"""The deployment that finds nothing here: no service of the sandbox is on GitHub, and a look a minute is a process a minute."""
 DATABASE_URL = "postgresql+asyncpg://{user}:{password}@{host}:{port}/{database}"
 
 

@@ -26,7 +26,7 @@ from promoter.ledger.steps import Step
 from promoter.settings import Settings
 from promoter.shell import run
 
-PATIENCE = 180.0
+PATIENCE = 400.0
 """Seconds that a promotion may take until it has ended."""
 LOOK = 0.2
 """Seconds between two looks at it."""

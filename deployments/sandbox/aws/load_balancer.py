@@ -18,6 +18,7 @@ from deployments.sandbox.aws.health import TargetHealth
 from deployments.sandbox.aws.proxy import Proxy
 from deployments.sandbox.aws.state import monotonic
 from deployments.sandbox.aws.target_groups import TargetCheck
+from deployments.sandbox.aws.timing import TimeScale
 
 TargetState = Literal["initial", "healthy", "unhealthy", "draining"]
 logger = logging.getLogger(__name__)
@@ -164,8 +165,8 @@ class LoadBalancer:
                 passed = await _answers(target, client)
                 if passed or not _excused(target):
                     target.health.see(passed=passed)
-                quick = not target.listens
-                await asyncio.sleep(min(target.check.interval, 0.1) if quick else target.check.interval)
+                interval = target.check.interval if target.listens else min(target.check.interval, 0.1)
+                await asyncio.sleep(TimeScale.pause(interval, target.health.streak))
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         def begin() -> None:

@@ -115,11 +115,12 @@ class TaskLife:
     def _check_health(self, container: Container, running: Running) -> None:
         check = container_check(container.definition, self._all.scale)
         count = ContainerHealth(check)
-        begun, listening_since = monotonic(), None
-        while not self._task.stopping.wait(check.interval):
+        begun, listening_since, streak = monotonic(), None, 0
+        while not self._task.stopping.wait(TimeScale.pause(check.interval, streak)):
             if listening_since is None and _listens(running.port):
                 listening_since = monotonic()
             passed = running.run_health_command(check.timeout)
+            streak = streak + 1 if passed else 0
             listening = None if listening_since is None else monotonic() - listening_since
             container.health = count.see(passed=passed, age=monotonic() - begun, listening=listening)
             self._all.wake()
