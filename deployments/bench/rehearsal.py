@@ -31,7 +31,8 @@ with create_engine("postgresql+psycopg://", poolclass=pool.NullPool).connect() a
 VERSION = """
 from alembic import op
 
-revision, down_revision = {id!r}, {down!r}
+revision = {id!r}
+down_revision = {down!r}
 
 def upgrade():
     op.execute({up!r})

@@ -8,6 +8,10 @@ from moto.elbv2.models import ELBv2Backend, elbv2_backends
 from deployments.sandbox.aws.timing import TimeScale
 
 
+START = 3
+"""Times as long as ECS gives it may a target take until it listens: to come up is real work, and a small machine takes its time."""
+
+
 @dataclass(frozen=True)
 class TargetCheck:
     """How a target group looks after its targets, in seconds of this machine."""
@@ -44,7 +48,7 @@ def target_check(arn: str, scale: TimeScale) -> TargetCheck:
         timeout=scale.limit(float(group.health_check_timeout_seconds)),
         healthy_after=int(group.healthy_threshold_count),
         unhealthy_after=unhealthy_after,
-        patience=float(interval * unhealthy_after),
+        patience=float(START * interval * unhealthy_after),
         deregistration_delay=scale.wait(float(str(group.attributes["deregistration_delay.timeout_seconds"]))),
     )
 
