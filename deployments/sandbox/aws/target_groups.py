@@ -7,7 +7,6 @@ from moto.elbv2.models import ELBv2Backend, elbv2_backends
 
 from deployments.sandbox.aws.timing import TimeScale
 
-
 START = 3
 """Times as long as ECS gives it may a target take until it listens: to come up is real work, and a small machine takes its time."""
 
