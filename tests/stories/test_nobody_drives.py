@@ -20,7 +20,11 @@ from tests.stories.conftest import LOOK, PATIENCE, Stage
 
 pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
-AUTOMATIONS = ["recover what failed, crashed or was cancelled", "recover what lost its heartbeat"]
+AUTOMATIONS = [
+    *(f"promote-{branch} what was pushed" for branch in ("cicd", "dev", "main", "test")),
+    "recover what failed, crashed or was cancelled",
+    "recover what lost its heartbeat",
+]
 
 
 @pytest.fixture

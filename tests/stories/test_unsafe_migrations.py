@@ -15,7 +15,7 @@ def test_a_destructive_migration_that_nobody_acknowledged_is_rejected(stage: Sta
 
     told = stage.promote("test", stage.repository.merge("dev", "test"))
 
-    (revision,) = told.result("plan_schema").revisions
+    *_, revision = told.result("plan_schema").revisions
     assert told.promotion.outcome == "rejected", told.cause
     assert revision.revision.startswith("drop_silently_")
     assert (
@@ -38,6 +38,6 @@ def test_an_acknowledged_one_is_released_and_what_it_destroys_is_copied(stage: S
     told = stage.promote("test", stage.repository.merge("dev", "test"))
 
     assert told.promotion.outcome == "released", told.cause
-    (copy,) = told.result("migrate").copies
-    assert copy.of.startswith("notes.legacy_")
-    assert copy.restore in told.artifacts()["markdown"]
+    copies = told.result("migrate").copies
+    assert any(copy.of.startswith("notes.legacy_") for copy in copies)
+    assert all(copy.restore in told.artifacts()["markdown"] for copy in copies)
