@@ -15,7 +15,9 @@ from tasks.branches import note_heads, start_pushes
 
 def look(service: Service) -> list[tuple[str, str]]:
     """Return branch and commit of what is to be started."""
-    heads = {name: commit for name, commit in remotes.heads(service.repository).items() if name in {"dev", "test"}}
+    heads = {
+        name: commit for name, commit in remotes.heads(service.repository).items() if name in {"dev", "main", "test"}
+    }
     with connect() as ledger:
         return [(one.branch, one.commit) for one in note_heads(ledger, service, heads)]
 

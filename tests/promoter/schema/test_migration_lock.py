@@ -28,8 +28,8 @@ OWNER = """
 import json, sys
 from pathlib import Path
 from pydantic import SecretStr
-from promoter import migrations, runners
 from promoter.config import Migrations
+from promoter.schema import migrations, runners
 from promoter.secrets import DatabaseCredentials
 
 asked = json.loads(sys.stdin.read())
