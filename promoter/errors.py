@@ -31,7 +31,8 @@ from promoter.discretion import discreet
 class PromoterError(Exception):
     """The root: what went wrong and where, and in `hint` what to do next.
 
-    No secret that was handed out in this process is told. `transient` says that the same call may well succeed later; only such errors are retried.
+    No secret that was handed out in this process is told. `transient` says that the same call may well succeed later; only such errors
+    are retried.
     """
 
     exit_code: ClassVar[int] = 1

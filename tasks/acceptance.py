@@ -30,10 +30,10 @@ LOOK = 0.5
 def accept(service: str, branch: str, commit: str | None, *, by: str | None = None, force: bool = False) -> Promotion:
     """Take the push of `commit` (None: the head of `branch`) into the ledger, as `by` asked; its base is fixed now.
 
-    A push that arrived by a webhook was asked for by who pushed. One that is under way is resumed, one that is released is returned as it is, and one that was interrupted while it changed
-    its environment is handed to the way back. One whose commit is held or older than what runs ends here, unless a person wants it
-    (`force`); one that its branch does not hold (any more) and one to a frozen environment end here too. Raises a PromoterError before anything changed: these, unknown service,
-    branch or commit, a remote or a ledger that does not answer.
+    A push that arrived by a webhook was asked for by who pushed. One that is under way is resumed, one that is released is returned as it
+    is, and one that was interrupted while it changed its environment is handed to the way back. One whose commit is held, older than what
+    runs or no (longer) part of its branch ends here, unless a person wants it (`force`); one to a frozen environment ends here too. Raises
+    a PromoterError before anything changed: these, unknown service, branch or commit, a remote or a ledger that does not answer.
     """
     settings = Settings()
     found = config.find(service, settings.services)

@@ -20,22 +20,9 @@ from pydantic import SecretStr
 from promoter import scratch
 from promoter.errors import CommandError, SchemaError
 from promoter.postgres import cluster
-from promoter.postgres.programs import binaries, program
+from promoter.postgres.programs import program
 from promoter.secrets import DatabaseCredentials
 from promoter.shell import Output
-
-__all__ = [
-    "Server",
-    "binaries",
-    "create_database",
-    "drop_database",
-    "dump_schema",
-    "is_running",
-    "read_schema",
-    "start",
-    "stop",
-    "temporary_server",
-]
 
 HOST = "127.0.0.1"
 SETTINGS = {

@@ -1,7 +1,6 @@
 """What the models of a release read, tried on another schema: every mapped column of every mapped table."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from promoter import shell
+from promoter import scratch, shell
 from promoter.errors import CommandError, SchemaError
 from promoter.secrets import DatabaseCredentials
 
@@ -43,8 +42,8 @@ def read(python: Path, variables: Mapping[str, str], directory: Path, models: st
 
     Raises SchemaError where its models cannot be imported.
     """
-    with tempfile.TemporaryDirectory(prefix="promoter-models-") as folder:
-        answer = Path(folder, "answer.json")
+    with scratch.folder("promoter-models") as folder:
+        answer = folder / "answer.json"
         try:
             shell.run([python, PROGRAM, models, answer], cwd=directory, env=variables, timeout=TIMEOUT)
         except CommandError as error:

@@ -153,7 +153,7 @@ def _each(
     """
     database, lower = stage.create(base), before
     for revision in found.pending(before):
-        upper = _heads_with(found, lower, revision)
+        upper = found.after(lower, revision)
         judged = _perform(database, lower, upper)
         yield judged.of(revision.id)
         if judged.verdict in {"fails", "no-op"}:
@@ -161,11 +161,6 @@ def _each(
             if database.move("upgrade", upper):
                 return
         lower = upper
-
-
-def _heads_with(found: migrations.Script, heads: tuple[str, ...], revision: migrations.Revision) -> tuple[str, ...]:
-    kept = [head for head in heads if not found.is_ancestor((head,), (revision.id,))]
-    return tuple(sorted((*kept, revision.id)))
 
 
 def _perform(
