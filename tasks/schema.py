@@ -51,7 +51,7 @@ def read_plan(service: Service, branch: str, commit: str | None) -> SchemaPlan:
     push, environment = read_push(service, branch, commit), service.environment(name)
     credentials = clients.database(service, environment)
     before = migrations.heads(credentials, version_table=service.migrations.version_table)
-    rehearsal = rehearse_after(before, service, push, environment.variables)
+    rehearsal = rehearse_after(before, service, push, environment.variables, live=credentials)
     return plan_after(rehearsal, service, push, environment.variables, environment.database_rollback)
 
 
