@@ -5,6 +5,7 @@
 A record that can be undone holds `before` and `after`: its inverse is a swap. Records are JSON in the ledger.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -242,6 +243,8 @@ class SchemaChange:
     """All heads after, sorted."""
     copies: tuple[SafetyCopy, ...] = ()
     """What was copied before it was destroyed."""
+    catalogue: Mapping[str, str] | None = None
+    """Digest of each object's definition before, by type and name; None where nothing was pending, or it could not be read."""
 
 
 @dataclass(frozen=True)
@@ -304,6 +307,8 @@ class SchemaDowngrade:
     """All heads after, sorted."""
     commit: str
     """The commit whose scripts know both ways."""
+    catalogue: Mapping[str, str] | None = None
+    """What the schema has to be again, as the first of the changes that are taken back recorded it; None where that cannot be asked."""
 
 
 @dataclass(frozen=True)

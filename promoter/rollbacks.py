@@ -144,7 +144,8 @@ def _downgrade(
                 f"the schema cannot be taken back from {_said(live)} to {_said(target.heads)}: {_why_not(leg, rule)}",
                 hint="Nothing was changed. Save what would be lost and downgrade by hand, or stay on this schema.",
             )
-    return SchemaDowngrade(before=live, after=target.heads, commit=legs[0].commit)
+    catalogue = legs[-1].change.catalogue if all(policy.restores(leg.rehearsal) for leg in legs) else None
+    return SchemaDowngrade(before=live, after=target.heads, commit=legs[0].commit, catalogue=catalogue)
 
 
 def _comes_back(leg: Migrated, rule: DatabaseRollback) -> bool:

@@ -54,6 +54,10 @@ class DatabaseCredentials:
         }
 
 
+NOWHERE = DatabaseCredentials("127.0.0.1", 1, "nobody", SecretStr("nothing"), "nothing")
+"""For a program that wants a database's address and has no business there."""
+
+
 def database_credentials(text: str, keys: DatabaseKeys, secret: str) -> DatabaseCredentials:
     """Read the JSON `text` of the secret called `secret`; raise SecretError, which never shows a value."""
     try:

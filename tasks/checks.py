@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from promoter import checks, codecov, dependencies, git, postgres, remotes
 from promoter.config import Service
 from promoter.errors import PromoterError, SchemaError
@@ -17,16 +15,12 @@ from promoter.ledger.promotions import Promotion
 from promoter.records import Push, Rehearsal, TestReport, Version
 from promoter.schema import mapped, migrations, rehearsal
 from promoter.schema.mapped import MappedTable
-from promoter.secrets import DatabaseCredentials
+from promoter.secrets import NOWHERE, DatabaseCredentials
 from promoter.settings import Settings
 from tasks import clients
 from tasks.stage import stage
 
 logger = logging.getLogger(__name__)
-
-NOWHERE = DatabaseCredentials("127.0.0.1", 1, "nobody", SecretStr("nothing"), "nothing")
-"""For modules that want a database's address when they are imported."""
-
 
 @stage()
 def run_checks(promotion: Promotion, version: Version) -> TestReport:

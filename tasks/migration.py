@@ -10,7 +10,7 @@ from promoter.ecs import rollouts
 from promoter.ledger.leases import Lease, fence
 from promoter.ledger.promotions import Promotion
 from promoter.records import Image, Rehearsal, RollbackPlan, Rollout, SchemaChange, SchemaDowngrade
-from promoter.schema import migrations, policy, safety
+from promoter.schema import catalogues, migrations, policy, safety
 from promoter.schema.runners import SubprocessRunner
 from promoter.settings import Settings
 from tasks import clients
@@ -34,8 +34,7 @@ def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehears
     credentials = clients.database(promotion.service, promotion.environment)
     with _runner(promotion, promotion.push.commit) as runner:
         planned = migrations.plan(runner, credentials)
-        doomed = rehearsal.lost if planned.before != planned.after else ()
-        intent = yield replace(planned, copies=safety.plan(credentials, doomed, str(promotion.id)))
+        intent = yield planned if planned.before == planned.after else _prepared(planned, promotion, rehearsal)
         fence(lease)
         safety.expire(credentials, promotion.environment.safety_copy_days)
         safety.make(credentials, intent.copies)
@@ -48,8 +47,11 @@ def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> 
     """Take the schema back where the environment's policy and the rehearsal allow it; else keep it: the old release ran on it."""
     credentials = clients.database(promotion.service, promotion.environment)
     migrations.end_orphans(credentials)
-    now = migrations.heads(credentials, version_table=promotion.service.migrations.version_table)
+    table = promotion.service.migrations.version_table
+    now = migrations.heads(credentials, version_table=table)
     if now == change.before:
+        if change.catalogue is not None:  # what ran outside of a transaction may be half done
+            catalogues.verify(change.catalogue, credentials, version_table=table)
         return "nothing"
     proof = recorded(promotion, rehearse.name)
     if not policy.takes_back(promotion.environment.database_rollback, proof, change.before):
@@ -57,7 +59,7 @@ def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> 
         return "kept"
     with _runner(promotion, promotion.push.commit) as runner:
         fence(lease)
-        migrations.downgrade(runner, credentials, change.before)
+        migrations.downgrade(runner, credentials, change.before, change.catalogue if policy.restores(proof) else None)
     ecs = service_of(promotion, lease)
     confirm(promotion, ecs, ecs.describe().task_definition)
     return "undone"
@@ -72,7 +74,7 @@ def downgrade(promotion: Promotion, lease: Lease, plan: RollbackPlan, rollout: R
     with _runner(promotion, plan.downgrade.commit) as runner:
         intent = yield plan.downgrade
         fence(lease)
-        migrations.downgrade(runner, credentials, intent.after)
+        migrations.downgrade(runner, credentials, intent.after, intent.catalogue)
         return intent
 
 
@@ -87,6 +89,15 @@ def undo_downgrade(change: SchemaDowngrade, promotion: Promotion, lease: Lease) 
         fence(lease)
         migrations.upgrade(runner, credentials, target=change.before)
     return "undone"
+
+
+def _prepared(planned: SchemaChange, promotion: Promotion, rehearsal: Rehearsal) -> SchemaChange:
+    """Return the change with what its way back needs: copies of what it destroys, and the catalogue that has to come back."""
+    service = promotion.service
+    credentials = clients.database(service, promotion.environment)
+    copies = safety.plan(credentials, rehearsal.lost, str(promotion.id))
+    catalogue = catalogues.capture(credentials, version_table=service.migrations.version_table)
+    return replace(planned, copies=copies, catalogue=catalogue)
 
 
 @contextmanager

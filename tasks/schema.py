@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from promoter import dependencies, git, postgres, remotes
+from promoter import dependencies, git, remotes
 from promoter.config import DatabaseRollback, Service
 from promoter.errors import ConfigurationError
 from promoter.ledger.promotions import Promotion
@@ -63,10 +63,10 @@ def plan_after(
         return SchemaPlan(rehearsal.before, rehearsal.after, (), policy.way_back(rule, rehearsal))
     settings = Settings()
     mirror = remotes.mirror(push.repository, settings.cache)
-    with git.checkout(mirror, push.commit) as folder, postgres.temporary_server() as server:
+    with git.checkout(mirror, push.commit) as folder:
         target = dependencies.environment(
             folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups
         )
         environment = {**target.variables(folder / service.migrations.directory), **variables}
         runner = SubprocessRunner(target.python, folder, service.migrations, environment, service.database.variables)
-        return plans.plan(runner, postgres.create_database(server, "scratch"), rehearsal, rule)
+        return plans.plan(runner, rehearsal, rule)

@@ -9,7 +9,7 @@ import random
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -19,6 +19,7 @@ from psycopg import sql
 
 from promoter.errors import SchemaError
 from promoter.records import SchemaChange
+from promoter.schema import catalogues
 from promoter.schema.revisions import Revision, Script, script
 from promoter.schema.runners import APPLICATION_NAME, Answer, Command, Lock, SubprocessRunner
 from promoter.secrets import DatabaseCredentials
@@ -108,10 +109,16 @@ def upgrade(
     return SchemaChange(before=before, after=wanted)
 
 
-def downgrade(runner: SubprocessRunner, credentials: DatabaseCredentials, target: tuple[str, ...]) -> SchemaChange:
+def downgrade(
+    runner: SubprocessRunner,
+    credentials: DatabaseCredentials,
+    target: tuple[str, ...],
+    catalogue: Mapping[str, str] | None = None,
+) -> SchemaChange:
     """Take the schema back to exactly the heads `target`, with the scripts of `runner`'s checkout, and verify the heads.
 
-    An empty `target` is the state before the first migration. Raises SchemaError as `upgrade` does.
+    An empty `target` is the state before the first migration. `catalogue` is what the schema has to be again, as
+    `catalogues.capture` saw it; None where a difference is known and accepted. Raises SchemaError as `upgrade` does.
     """
     found = script(runner.checkout, runner.rule)
     with lock(credentials) as connection:
@@ -123,6 +130,8 @@ def downgrade(runner: SubprocessRunner, credentials: DatabaseCredentials, target
             )
         if before != target:
             _migrate("downgrade", runner, credentials, connection, target)
+        if catalogue is not None:
+            catalogues.verify(catalogue, credentials, version_table=runner.rule.version_table)
     return SchemaChange(before=before, after=target)
 
 

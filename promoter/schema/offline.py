@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from promoter.errors import SchemaError
 from promoter.schema.revisions import Script
 from promoter.schema.runners import SubprocessRunner
-from promoter.secrets import DatabaseCredentials
+from promoter.secrets import NOWHERE
 from promoter.text import printable
 
 HEADER = re.compile(r"^-- Running upgrade .* -> (?P<revision>.+)$", re.MULTILINE)
@@ -24,15 +24,13 @@ class Written:
     error: str | None = None
 
 
-def write(
-    runner: SubprocessRunner, credentials: DatabaseCredentials, found: Script, start: tuple[str, ...]
-) -> dict[str, Written]:
-    """Return what each pending revision would run from the heads `start`; `credentials` are of a database that may be anything.
+def write(runner: SubprocessRunner, found: Script, start: tuple[str, ...]) -> dict[str, Written]:
+    """Return what each pending revision would run from the heads `start`; the address that it is given is nobody's.
 
     A migration that asks the database a question cannot be written down; the others still are.
     """
     pending = found.pending(start)
-    whole = _written(runner, credentials, start, found.heads)
+    whole = _written(runner, start, found.heads)
     if whole.sql is not None:
         texts = _split(whole.sql, runner.rule.version_table)
         return {one.id: Written(texts.get(one.id, "")) for one in pending}
@@ -40,18 +38,16 @@ def write(
     lower = start
     for revision in pending:
         upper = found.after(lower, revision)
-        alone = _written(runner, credentials, lower, upper)
+        alone = _written(runner, lower, upper)
         text = None if alone.sql is None else _split(alone.sql, runner.rule.version_table).get(revision.id, "")
         single[revision.id] = Written(text, alone.error)
         lower = upper
     return single
 
 
-def _written(
-    runner: SubprocessRunner, credentials: DatabaseCredentials, start: tuple[str, ...], end: tuple[str, ...]
-) -> Written:
+def _written(runner: SubprocessRunner, start: tuple[str, ...], end: tuple[str, ...]) -> Written:
     try:
-        answer = runner.run("sql", end, credentials, start=start)
+        answer = runner.run("sql", end, NOWHERE, start=start)
     except SchemaError as error:
         return Written(None, printable(error.message, 400))
     return Written(answer.sql) if answer.ok else Written(None, printable(answer.reason, 400))

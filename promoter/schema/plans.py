@@ -10,19 +10,16 @@ from promoter.schema.offline import Written
 from promoter.schema.revisions import Revision
 from promoter.schema.runners import SubprocessRunner
 from promoter.schema.sources import Source
-from promoter.secrets import DatabaseCredentials
 
 
-def plan(
-    runner: SubprocessRunner, scratch: DatabaseCredentials, rehearsal: Rehearsal, rule: DatabaseRollback
-) -> SchemaPlan:
-    """Return what `runner`'s checkout will do to the schema from where the rehearsal started; `scratch` may be any database.
+def plan(runner: SubprocessRunner, rehearsal: Rehearsal, rule: DatabaseRollback) -> SchemaPlan:
+    """Return what `runner`'s checkout will do to the schema from where the rehearsal started; no database is asked.
 
     Raises SchemaError where a migration cannot be read, acknowledges something in words that nobody knows, or the linter does not run.
     """
     found = migrations.script(runner.checkout, runner.rule)
     pending = found.pending(rehearsal.before)
-    written = offline.write(runner, scratch, found, rehearsal.before) if pending else {}
+    written = offline.write(runner, found, rehearsal.before) if pending else {}
     read = {one.id: sources.read(one.path, runner.checkout) for one in pending}
     planned = [_planned(one, read[one.id], written[one.id], rehearsal) for one in pending]
     dangers = hazards.hazards(rehearsal, {one.revision: one.findings for one in planned})

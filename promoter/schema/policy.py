@@ -19,6 +19,11 @@ def takes_back(rule: DatabaseRollback, rehearsal: Rehearsal | None, before: tupl
     return rehearsal is not None and rehearsal.before == before and rehearsal.verdict in TAKEN_BACK[rule]
 
 
+def restores(rehearsal: Rehearsal | None) -> bool:
+    """Say whether the way back is proved to bring every object back as it was; else a difference is known beforehand."""
+    return rehearsal is not None and rehearsal.verdict == "lossless"
+
+
 def way_back(rule: DatabaseRollback, rehearsal: Rehearsal) -> str:
     """Complete the sentence `this release can be rolled back: …`."""
     if rehearsal.before == rehearsal.after:

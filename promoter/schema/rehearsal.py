@@ -85,7 +85,7 @@ def judge(before: Snapshot, after: Snapshot, back: Snapshot, empty: Mapping[str,
 
     What only the upgrade's own objects held is lost with them by nature; rows of older tables have to survive.
     """
-    differences, gone = snapshots.changed(before, back), snapshots.lost(before, back)
+    differences, gone = snapshots.changed(before.objects, back.objects), snapshots.lost(before, back)
     fewer = tuple(name for name in before.rows if len(back.rows.get(name, ())) < len(after.rows.get(name, ())))
     if (differences or gone) and (back.objects, back.rows) == (after.objects, after.rows):
         return Judgement("no-op", "The downgrade changes nothing: " + "; ".join(differences or gone) + ".")

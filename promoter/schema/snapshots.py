@@ -52,12 +52,10 @@ def objects(dump: str, ignore: str) -> dict[str, str]:
     }
 
 
-def changed(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """Name the objects that are not the same in both: `TABLE users differs`, `TYPE colour is left behind`, `INDEX i is gone`."""
-    names = sorted(before.objects.keys() | after.objects.keys())
-    return tuple(
-        f"{name} {_how(name, before, after)}" for name in names if before.objects.get(name) != after.objects.get(name)
-    )
+    names = sorted(before.keys() | after.keys())
+    return tuple(f"{name} {_how(name, before, after)}" for name in names if before.get(name) != after.get(name))
 
 
 def lost(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
@@ -95,10 +93,10 @@ def _missing(before: tuple[Row, ...], after: tuple[Row, ...], columns: list[str]
     return (was - now).total()
 
 
-def _how(name: str, before: Snapshot, after: Snapshot) -> str:
-    if name not in before.objects:
+def _how(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    if name not in before:
         return "is left behind"
-    return "differs" if name in after.objects else "is gone"
+    return "differs" if name in after else "is gone"
 
 
 def _normal(body: str) -> str:

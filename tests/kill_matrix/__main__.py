@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from deployments.sandbox import parts, sandbox
 from promoter import postgres
-from tests.kill_matrix import cases, pool
+from tests.kill_matrix import animals, cases, pool
 from tests.kill_matrix.cases import Case, Result
 
 GROUPS = (*cases.PLOTS, "pairs")
@@ -87,6 +87,9 @@ def _play(board: Board, wanted: argparse.Namespace) -> None:
     if wanted.at:
         board.play(map(Case.read, wanted.at))
         return
+    if wanted.zoo:
+        board.play(cases.sample([Case("back", animal=kind) for kind in animals.ANIMALS], wanted.sample))
+        return
     groups = [wanted.only] if wanted.only else GROUPS
     recorded = board.play([Case(plot) for plot in cases.PLOTS if plot in groups or "pairs" in groups])
     found = [case for result in recorded for case in cases.of(result, every=wanted.every)]
@@ -144,6 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--every", action="store_true", help="also before a call what is already killed after the last one"
     )
+    parser.add_argument("--zoo", action="store_true", help="every migration of the zoo, with a release that crashes")
     parser.add_argument("--changes", action="store_true", help="only at calls that change something")
     parser.add_argument("--list", action="store_true", help="only say what could be killed where")
     parser.add_argument("--lanes", type=int, default=2, help="how many sandboxes play at once")

@@ -11,7 +11,7 @@ Plot = Literal["forward", "back", "rollback"]
 """A good release with a migration; one whose container crashes, so that its promotion fails by itself; a person's way back, schema included."""
 PLOTS: tuple[Plot, ...] = get_args(Plot)
 WRITTEN = re.compile(
-    r"(?P<plot>\w+), (?:promotion killed (?P<promotion>.+?))??(?: and )?(?:recovery killed (?P<recovery>.+))?"
+    r"(?P<plot>\w+)(?: with (?P<animal>[^:]+?))?, (?:undisturbed|(?:promotion killed (?P<promotion>.+?))??(?: and )?(?:recovery killed (?P<recovery>.+))?)"
 )
 REPEATED = 3
 """How many equal calls of one stage are killed: the next ones, of a poll for example, only come later."""
@@ -27,6 +27,8 @@ class Case:
     plot: Plot
     promotion: Kill | None = None
     recovery: Kill | None = None
+    animal: str = ""
+    """The kind of the zoo whose migrations the broken release brings; "" for the sample service's own."""
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -37,7 +39,8 @@ class Case:
             msg = f"{text!r} is not like 'forward, promotion killed after roll_out: aws ecs:UpdateService #1'"
             raise ValueError(msg)
         killed = [Kill.read(found[process]) if found[process] else None for process in ("promotion", "recovery")]
-        return cls(plot, *killed)
+        promotion, recovery = killed
+        return cls(plot, promotion, recovery, found["animal"] or "")
 
     @property
     def changes(self) -> bool:
@@ -47,7 +50,8 @@ class Case:
     def __str__(self) -> str:
         kills = {"promotion": self.promotion, "recovery": self.recovery}
         told = [f"{process} killed {kill}" for process, kill in kills.items() if kill is not None]
-        return f"{self.plot}, {' and '.join(told) or 'undisturbed'}"
+        plot = f"{self.plot} with {self.animal}" if self.animal else self.plot
+        return f"{plot}, {' and '.join(told) or 'undisturbed'}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -24,9 +25,9 @@ from promoter.ledger.connection import connect
 from promoter.ledger.steps import Step
 from promoter.settings import Settings
 from tasks import clients
-from tests.kill_matrix import calls, child, state
+from tests.kill_matrix import animals, calls, child, state
 from tests.kill_matrix.calls import Kill, Recorder
-from tests.kill_matrix.cases import Case, Plot, Result
+from tests.kill_matrix.cases import Case, Result
 from tests.kill_matrix.invariants import Story, violations
 from tests.kill_matrix.state import State
 
@@ -56,6 +57,8 @@ class Lane:
     """How many were promoted since the last rollback, the one that it went to included."""
     now: State | None = None
     """What the last case left."""
+    zoo: str = ""
+    """The schema that every animal meets, as `pg_dump` writes it; "" before the first came."""
     played: int = 0
     journals: list[Path] = field(default_factory=list)
     """Of the processes of the case that is played, in their order."""
@@ -68,7 +71,7 @@ class Lane:
         path.write_text(to_toml(_quick(config.load(path))))
         _thin_out(config.load(path))
         self.base = remote.git(self.folder / "remote.git", "rev-parse", BRANCH).stdout.strip()
-        self.now, self.releases = None, 0
+        self.now, self.releases, self.zoo = None, 0, ""
 
     def play(self, case: Case) -> Result:
         """Play one case; where it breaks a promise, the next one gets a new sandbox."""
@@ -76,6 +79,8 @@ class Lane:
         try:
             if case.plot == "rollback":
                 self._release_twice()
+            if case.animal:
+                self._settle_the_zoo()
             began = time.monotonic()
             story, missed = self._play(case)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the other cases are played
@@ -84,7 +89,8 @@ class Lane:
             outcome = str(story.promotion.outcome) if story.promotion else "never accepted"
             promotion, recovery = (tuple(calls.read(journal)) for journal in self.journals[:2])
             seconds = time.monotonic() - began
-            result = Result(case, outcome, tuple(violations(story)), missed, seconds, promotion, recovery)
+            broken = [*violations(story), *(animals.violations(case.animal, story) if case.animal else ())]
+            result = Result(case, outcome, tuple(broken), missed, seconds, promotion, recovery)
         if result.violations:
             result = replace(result, log=self._said())
             self.open()
@@ -97,6 +103,21 @@ class Lane:
             if story.promotion is None or story.promotion.outcome != "released":
                 msg = f"there is nothing to go back to: {story.promotion and story.promotion.cause}"
                 raise RuntimeError(msg)
+
+    def _settle_the_zoo(self) -> None:
+        """Let the environment be at the revision that every animal follows, whatever the last one left of it."""
+        service = config.find(NAME, Settings().services)
+        credentials = clients.database(service, service.environment(ENVIRONMENT))
+        if self.zoo:
+            animals.restore(credentials, self.zoo)
+        else:
+            (self.folder / "services" / f"{NAME}.toml").write_text(to_toml(_fearless(service)))
+            story, _ = self._play(Case("forward", animal=animals.KEEPER))
+            if story.promotion is None or story.promotion.outcome != "released":
+                msg = f"the zoo has no ground to stand on: {story.promotion and story.promotion.cause}"
+                raise RuntimeError(msg)
+            self.zoo = story.after.schema
+        self.now = None
 
     def _said(self) -> str:
         """Return the last lines of what each process of the case said."""
@@ -113,7 +134,7 @@ class Lane:
         self.journals = []
         service = config.find(NAME, Settings().services)
         before, known = self.now or state.read(service, ENVIRONMENT), _promotions()
-        action = self._action(case.plot)
+        action = self._action(case)
         missed, epochs = False, [before.epoch]
         for process, act, kill in (
             ("promotion", action, case.promotion),
@@ -151,12 +172,17 @@ class Lane:
             self.base = story.promotion.push.commit
             self.releases = self.releases + 1 if story.promotion.rollback_to is None else 1
 
-    def _action(self, plot: Plot) -> Callable[[], object]:
+    def _action(self, case: Case) -> Callable[[], object]:
         """Return what a promotion's process does; a commit is pushed for it first where it needs one."""
-        if plot == "rollback":
+        if case.plot == "rollback":
             return _roll_back
-        commit = self._push(GOOD if plot == "forward" else BROKEN)
+        commit = self._push_animal(case) if case.animal else self._push(GOOD if case.plot == "forward" else BROKEN)
         return lambda: _promote(commit)
+
+    def _push_animal(self, case: Case) -> str:
+        """Push migrations of the zoo: the ground of all animals with a good release, an animal with one that crashes."""
+        scenario = Scenario.GOOD if case.plot == "forward" else Scenario.CRASH_AT_START
+        return self._push([scenario], partial(animals.write, case.animal))
 
     def _run(self, process: str, action: Callable[[], object], kill: Kill | None) -> int:
         folder = self.folder / "cases"
@@ -165,8 +191,8 @@ class Lane:
         self.journals.append(journal)
         return child.run(action, Recorder(journal, process, kill), journal.with_suffix(".log"))
 
-    def _push(self, scenarios: Sequence[Scenario]) -> str:
-        """Push a new release on top of the one that runs, in the place of one that was taken back."""
+    def _push(self, scenarios: Sequence[Scenario], also: Callable[[Path], None] = lambda _: None) -> str:
+        """Push a new release on top of the one that runs, in the place of one that was taken back; `also` writes what else it brings."""
         folder = self.folder / "sample"
         repository = SampleRepository.create(self.folder / "remote.git", folder)
         for command in (
@@ -176,6 +202,7 @@ class Lane:
         ):
             remote.git(folder, *command)
         (folder / TEST).write_text("def test_something_is_tested() -> None:\n    assert True\n")
+        also(folder)
         commit = [repository.commit(scenario, BRANCH) for scenario in scenarios][-1]
         repository.push(BRANCH)
         return commit
@@ -204,6 +231,14 @@ def _quick(service: Service) -> Service:
     patience = {"health_timeout": 60, "rollout_timeout": 120}
     environments = {name: one.model_copy(update=patience) for name, one in service.environments.items()}
     return service.model_copy(update={"checks": checks, "branches": branches, "environments": environments})
+
+
+def _fearless(service: Service) -> Service:
+    """Return the service whose migrations are never stopped beforehand: what they do, and what becomes of it, is to be seen."""
+    environments = {
+        name: one.model_copy(update={"unsafe_migrations": "warn"}) for name, one in service.environments.items()
+    }
+    return service.model_copy(update={"environments": environments})
 
 
 def _thin_out(service: Service) -> None:

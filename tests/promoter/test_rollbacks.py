@@ -30,7 +30,8 @@ def migrated(
     rehearsal = Rehearsal(
         (before,), (after,), verdict, "its detail", old_release_compatible=compatible, obstacles=obstacles
     )
-    return Migrated(f"v1.0.{number}", f"{number}" * 40, SchemaChange((before,), (after,)), rehearsal)
+    change = SchemaChange((before,), (after,), catalogue={f"TABLE {before}": "digest"})
+    return Migrated(f"v1.0.{number}", f"{number}" * 40, change, rehearsal)
 
 
 HISTORY = [verified(4, "d"), verified(3, "c"), verified(2, "b"), verified(1, "a")]

@@ -31,7 +31,7 @@ from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.pace import Pace
 from promoter.records import Image, Rehearsal, SchemaPlan, TestReport, Version
-from promoter.schema import migrations, safety
+from promoter.schema import catalogues, migrations, safety
 from promoter.settings import Settings
 from tasks import acceptance, clients, migration, release, report, services
 from tasks.stage import carry_out
@@ -194,6 +194,7 @@ def _environment(patch: pytest.MonkeyPatch, world: World) -> None:
     for name in ("plan", "heads", "end_orphans"):
         patch.setattr(migrations, name, getattr(world, name))
     patch.setattr(safety, "expire", lambda *_: None)
+    patch.setattr(catalogues, "capture", lambda *_, **__: None)
     for name in ("upgrade", "downgrade"):
         patch.setattr(migrations, name, world.migrate)
     patch.setattr(migration, "_runner", lambda _, commit: nullcontext(world.commit(commit)))

@@ -144,7 +144,9 @@ class World:
             raise SchemaError("the migration lock is held", transient=True)
         self.migration = None
 
-    def migrate(self, _runner: object, _credentials: object, target: tuple[str, ...]) -> SchemaChange:
+    def migrate(
+        self, _runner: object, _credentials: object, target: tuple[str, ...], _catalogue: object = None
+    ) -> SchemaChange:
         """Run the migrations up or down to `target`, as one transaction that takes its time."""
         fault, wanted, before = self.changing("the schema"), int(target[0]), self.head
         refuse(fault, SchemaError, "the migration")

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import dedent, indent
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from promoter.schema import runners
 from promoter.schema.rehearsal import rehearse_with
 from promoter.schema.runners import Launch, SubprocessRunner
 from promoter.secrets import DatabaseCredentials
+from tests.promoter.schema.version_files import version_file
 from tests.promoter.schema.zoo import USERS
 
 SYNC = """
@@ -53,21 +53,6 @@ async def main():
 
 asyncio.run(main())
 """
-REVISION = '''"""{message}"""
-
-from alembic import op
-import sqlalchemy as sa
-
-revision: str = {id!r}
-down_revision: str | tuple[str, ...] | None = {down!r}
-branch_labels = None
-depends_on = {depends_on!r}
-
-
-def upgrade() -> None:
-{up}
-
-'''
 
 
 @dataclass
@@ -93,11 +78,8 @@ class Project:
         depends_on: str | None = None,
     ) -> Path:
         """Write one version file; `up` and `down` are statements, `down` None leaves the function out."""
-        text = REVISION.format(message=f"do {name}", id=name, down=after, depends_on=depends_on, up=_block(up))
-        if down is not None:
-            text += f"\ndef downgrade() -> None:\n{_block(down)}\n"
         path = self.path / "alembic" / "versions" / f"{name}.py"
-        path.write_text(text)
+        path.write_text(version_file(name, after, up, down, depends_on))
         return path
 
     def runner(self, **settings: float) -> SubprocessRunner:
@@ -157,7 +139,3 @@ def execute(database: DatabaseCredentials) -> Callable[[str], list[tuple[object,
             return cursor.fetchall() if cursor.description else []
 
     return run
-
-
-def _block(statements: str) -> str:
-    return indent(dedent(statements).strip(), "    ")

@@ -18,13 +18,13 @@ Plan = Callable[[], SchemaPlan]
 
 
 @pytest.fixture
-def plan(project: Any, postgres_server: Server, database: Any) -> Plan:
+def plan(project: Any, postgres_server: Server) -> Plan:
     """Return what plans all that comes after the revision `notes`."""
     project.revision("notes", None, NOTES, 'op.execute("DROP TABLE notes")')
 
     def made() -> SchemaPlan:
         rehearsal = rehearse_with(project.runner(), postgres_server, ("notes",))
-        return plans.plan(project.runner(), database, rehearsal, "if_lossless")
+        return plans.plan(project.runner(), rehearsal, "if_lossless")
 
     return made
 

@@ -4,24 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from promoter.records import Verdict
-
-USERS = """op.execute(\"\"\"
-    CREATE TYPE mood AS ENUM ('good', 'bad');
-    CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age int CHECK (age >= 18), mood mood,
-        code text CONSTRAINT one_code UNIQUE, plan varchar(8) NOT NULL CHECK (plan IN ('free', 'paid')));
-    CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), tags text[], body jsonb)
-\"\"\")"""
-"""The schema that every animal meets, made by the revision `users`."""
+from tests.promoter.schema.version_files import version_file
 
 
-def sql(statement: str) -> str:
-    """Return the line of a migration that runs `statement`."""
-    return f'op.execute("""{statement}""")'
+def sql(*statements: str) -> str:
+    """Return the lines of a migration that run `statements`, one at a time: asyncpg takes no two together."""
+    return "\n".join(f'op.execute("""{statement}""")' for statement in statements)
 
 
 def alone(statement: str) -> str:
     """Return the lines of a migration that run `statement` outside of a transaction."""
     return f"with op.get_context().autocommit_block():\n    {sql(statement)}"
+
+
+POSTS = "CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), tags text[], body jsonb)"
+USERS = sql(
+    "CREATE TYPE mood AS ENUM ('good', 'bad')",
+    "CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age int CHECK (age >= 18), mood mood,"
+    " code text CONSTRAINT one_code UNIQUE, plan varchar(8) NOT NULL CHECK (plan IN ('free', 'paid')))",
+    POSTS,
+)
+"""The schema that every animal meets, made by the revision `users`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Migration:
     """None leaves the function out."""
     after: str | tuple[str, ...] = "users"
     name: str = "change"
+
+    def text(self) -> str:
+        """Return the text of the file."""
+        return version_file(self.name, self.after, self.up, self.down)
 
 
 @dataclass(frozen=True)
@@ -64,14 +71,13 @@ LOGS, NO_LOGS = sql("CREATE TABLE logs (id int PRIMARY KEY, line text)"), sql("D
 FORGET, RECALL = sql("ALTER TABLE users DROP COLUMN age"), sql("ALTER TABLE users ADD COLUMN age int CHECK (age >= 18)")
 CONDITIONAL = "if not sa.inspect(op.get_bind()).has_table('posts'):\n    " + sql("CREATE TABLE posts (id uuid)")
 COLOUR = "ALTER TABLE users ADD COLUMN c colour"
-COLOUR_ONCE = (
-    "DO $$BEGIN IF to_regtype('colour') IS NULL THEN CREATE TYPE colour AS ENUM ('red'); END IF; END$$; " + COLOUR
-)
+COLOUR_ONCE = "DO $$BEGIN IF to_regtype('colour') IS NULL THEN CREATE TYPE colour AS ENUM ('red'); END IF; END$$"
 MOOD_WITHOUT_ODD = sql(
-    "ALTER TYPE mood RENAME TO old; CREATE TYPE mood AS ENUM ('good', 'bad');"
-    " ALTER TABLE users ALTER mood TYPE mood USING mood::text::mood; DROP TYPE old"
+    "ALTER TYPE mood RENAME TO old",
+    "CREATE TYPE mood AS ENUM ('good', 'bad')",
+    "ALTER TABLE users ALTER mood TYPE mood USING mood::text::mood",
+    "DROP TYPE old",
 )
-POSTS = "CREATE TABLE posts (id uuid PRIMARY KEY, author int NOT NULL REFERENCES users (id), tags text[], body jsonb)"
 LONG = "add_chat_tables_and_their_indexe"
 
 ZOO = [
@@ -85,14 +91,14 @@ ZOO = [
     one("downgrade raises", EMAIL, 'raise NotImplementedError("no way back")', "fails", "downgrade .*: no way back$"),
     one(
         "enum left behind, in the way of the next upgrade",
-        sql(f"CREATE TYPE colour AS ENUM ('red'); {COLOUR}"),
+        sql("CREATE TYPE colour AS ENUM ('red')", COLOUR),
         sql("ALTER TABLE users DROP COLUMN c"),
         "fails",
         r"TYPE colour is left behind\. After the way back: The upgrade fails at .*42710",
     ),
     one(
         "enum left behind, and tolerated",
-        sql(COLOUR_ONCE),
+        sql(COLOUR_ONCE, COLOUR),
         sql("ALTER TABLE users DROP COLUMN c"),
         "lossy",
         r"The schema does not come back: TYPE colour is left behind\.$",
@@ -143,7 +149,7 @@ ZOO = [
     ),
     one(
         "constraint returns as an index, and is tolerated",
-        sql("ALTER TABLE users DROP CONSTRAINT IF EXISTS one_code; DROP INDEX IF EXISTS one_code"),
+        sql("ALTER TABLE users DROP CONSTRAINT IF EXISTS one_code", "DROP INDEX IF EXISTS one_code"),
         sql("CREATE UNIQUE INDEX one_code ON users (code)"),
         "lossy",
         r"does not come back: CONSTRAINT users one_code is gone; INDEX one_code is left behind\.$",
