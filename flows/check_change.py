@@ -4,15 +4,15 @@ from prefect import flow
 
 from flows.parameters import Change, Commit, ServiceName, Target
 from promoter.records import Version
-from tasks.change import check_sources, conclude, name_check, preview_version, read_change, rehearse_change, try_image
+from tasks.change import check_sources, conclude, name_check, plan_change, preview_version, read_change, try_image
 
 
 @flow
 def check_change(service: ServiceName, branch: Change, commit: Commit = None, target: Target = "dev") -> Version:
-    """Test, build and rehearse a commit as a part of `target`; return the version that it would get, which stays free."""
+    """Test, build, rehearse and lint a commit as a part of `target`; return the version that it would get, which stays free."""
     change = read_change(service, branch, commit, target)
     version = preview_version(change)
     name_check(change, version)
-    parts = (check_sources, try_image, rehearse_change)
+    parts = (check_sources, try_image, plan_change)
     conclude(change, version, {part.name: part.submit(change, version) for part in parts})
     return version

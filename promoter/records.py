@@ -87,6 +87,17 @@ class RevisionRehearsal:
 
 
 @dataclass(frozen=True)
+class WrittenRevision:
+    """The SQL of one pending migration, as it is before anything ran."""
+
+    revision: str
+    sql: str | None
+    """None where it cannot be written down without a database."""
+    error: str | None = None
+    """Why there is none."""
+
+
+@dataclass(frozen=True)
 class Rehearsal:
     """What the pending migrations did to a throwaway database, upwards and back."""
 
@@ -106,6 +117,8 @@ class Rehearsal:
     """What it would run against: `TABLE notes: column colour is gone`."""
     lost: tuple[str, ...] = ()
     """What the way up destroys and the way back does not restore: `table` or `table.column`."""
+    written: tuple[WrittenRevision, ...] = ()
+    """Every pending migration as SQL, oldest first."""
 
 
 @dataclass(frozen=True)

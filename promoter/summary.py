@@ -185,14 +185,14 @@ def _facts(promotion: Promotion, steps: Sequence[Step]) -> list[tuple[str, str |
 
 
 def _change_facts(change: Change, version: Version, steps: Sequence[Step]) -> list[tuple[str, str | None]]:
-    rehearsal, image = _result(steps, Rehearsal), _result(steps, TriedImage)
+    plan, image = _result(steps, SchemaPlan), _result(steps, TriedImage)
     return [
         ("service", change.service.name),
         ("commit", f"`{change.push.commit}` on {_plain(change.push.branch, 80)}"),
         ("into", f"{_plain(change.target, 80)} at `{change.onto[:12]}`"),
         ("version", f"{version.tag}, not reserved: {_plain(version.reason)}"),
         ("image", f"`{image.digest}`, not pushed" if image else None),
-        ("schema", f"{_heads(rehearsal.before)} → {_heads(rehearsal.after)}" if rehearsal else None),
+        ("schema", f"{_heads(plan.start)} → {_heads(plan.end)}" if plan else None),
     ]
 
 

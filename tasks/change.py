@@ -4,6 +4,7 @@ No part asks for an environment's credentials or writes to ledger or registry, s
 done again.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,16 +17,20 @@ from prefect.runtime import flow_run
 
 from promoter import config, git, remotes, summary
 from promoter.changes import Change
+from promoter.config import DatabaseRollback
 from promoter.ledger.steps import Step
-from promoter.records import Rehearsal, TestReport, TriedImage, Version
-from promoter.schema import migrations
+from promoter.records import SchemaPlan, TestReport, TriedImage, Version
+from promoter.schema import migrations, policy
 from promoter.settings import Settings
 from tasks.acceptance import read_push
 from tasks.checks import check, rehearse_after
 from tasks.image import builder, planned
 from tasks.report import publish, rename
+from tasks.schema import plan_after
 from tasks.stage import is_transient
 from tasks.version import preview
+
+logger = logging.getLogger(__name__)
 
 look = task(retries=3, retry_delay_seconds=[1, 5, 15], retry_condition_fn=is_transient, cache_policy=NO_CACHE)
 """A task that only looks, and looks again after a transient error."""
@@ -71,15 +76,20 @@ def try_image(change: Change, version: Version) -> TriedImage:
 
 
 @look
-def rehearse_change(change: Change, _version: Version) -> Rehearsal:
-    """Rehearse what the change adds to the schema, from the schema that the target's own migrations build.
+def plan_change(change: Change, _version: Version) -> SchemaPlan:
+    """Rehearse and lint what the change adds to the schema, from the schema that the target's own migrations build.
 
-    No environment is asked what it has. Raises SchemaError where the revisions make no sense.
+    No environment is asked what it has; each judges what is unsafe by its own rule when it is promoted to, so that is only told here.
+    Raises SchemaError where the revisions make no sense or cannot be applied.
     """
     before, after = _heads(change, change.fork), _heads(change, change.push.commit)
     if before == after:
-        return Rehearsal(before, after, "lossless", "Nothing is pending.", old_release_compatible=True)
-    return rehearse_after(before, change.service, change.push, change.service.checks.variables)
+        return SchemaPlan(before, after, (), "yes")
+    rehearsal = rehearse_after(before, change.service, change.push, change.service.checks.variables)
+    plan = plan_after(change.service, change.push, rehearsal, _database_rollback(change))
+    for warning in policy.review(plan, rehearsal, "warn").warnings:
+        logger.warning("%s", warning)
+    return plan
 
 
 def conclude(change: Change, version: Version, parts: Mapping[str, PrefectFuture[Any]]) -> None:
@@ -105,6 +115,12 @@ def _step(name: str, begun: datetime, future: PrefectFuture[Any]) -> Step:
         finished_at=future.state.timestamp,
         undone=None,
     )
+
+
+def _database_rollback(change: Change) -> DatabaseRollback:
+    """Return the rule of the environment that the target is promoted to, and the default where there is none yet."""
+    name = change.rule.environment
+    return "if_lossless" if name is None else change.service.environment(name).database_rollback
 
 
 def _heads(change: Change, commit: str) -> tuple[str, ...]:

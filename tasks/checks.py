@@ -22,6 +22,7 @@ from tasks.stage import stage
 
 logger = logging.getLogger(__name__)
 
+
 @stage()
 def run_checks(promotion: Promotion, version: Version) -> TestReport:
     """Test the commit on a PostgreSQL of its own, with the dependencies of its lock file; upload its coverage.

@@ -1,15 +1,13 @@
 """Plans the schema change of a release and lets the environment's policy judge it, before anything is published or changed."""
 
 import logging
-from collections.abc import Mapping
 
-from promoter import dependencies, git, remotes
+from promoter import git, remotes
 from promoter.config import DatabaseRollback, Service
 from promoter.errors import ConfigurationError
 from promoter.ledger.promotions import Promotion
 from promoter.records import Push, Rehearsal, SchemaPlan, SchemaReview
 from promoter.schema import migrations, plans, policy
-from promoter.schema.runners import SubprocessRunner
 from promoter.settings import Settings
 from tasks import clients
 from tasks.acceptance import read_push
@@ -22,10 +20,7 @@ logger = logging.getLogger(__name__)
 @stage()
 def plan_schema(promotion: Promotion, rehearsal: Rehearsal) -> SchemaPlan:
     """Write down the SQL of the pending migrations, the locks they take and what a linter says; nothing is changed."""
-    environment = promotion.environment
-    return plan_after(
-        rehearsal, promotion.service, promotion.push, environment.variables, environment.database_rollback
-    )
+    return plan_after(promotion.service, promotion.push, rehearsal, promotion.environment.database_rollback)
 
 
 @stage()
@@ -52,21 +47,13 @@ def read_plan(service: Service, branch: str, commit: str | None) -> SchemaPlan:
     credentials = clients.database(service, environment)
     before = migrations.heads(credentials, version_table=service.migrations.version_table)
     rehearsal = rehearse_after(before, service, push, environment.variables, live=credentials)
-    return plan_after(rehearsal, service, push, environment.variables, environment.database_rollback)
+    return plan_after(service, push, rehearsal, environment.database_rollback)
 
 
-def plan_after(
-    rehearsal: Rehearsal, service: Service, push: Push, variables: Mapping[str, str], rule: DatabaseRollback
-) -> SchemaPlan:
-    """Do what `plan_schema` does; needs no promotion. `variables` are further ones of the migrations."""
+def plan_after(service: Service, push: Push, rehearsal: Rehearsal, rule: DatabaseRollback) -> SchemaPlan:
+    """Do what `plan_schema` does; needs no promotion."""
     if rehearsal.before == rehearsal.after:
         return SchemaPlan(rehearsal.before, rehearsal.after, (), policy.way_back(rule, rehearsal))
-    settings = Settings()
-    mirror = remotes.mirror(push.repository, settings.cache)
+    mirror = remotes.mirror(push.repository, Settings().cache)
     with git.checkout(mirror, push.commit) as folder:
-        target = dependencies.environment(
-            folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups
-        )
-        environment = {**target.variables(folder / service.migrations.directory), **variables}
-        runner = SubprocessRunner(target.python, folder, service.migrations, environment, service.database.variables)
-        return plans.plan(runner, rehearsal, rule)
+        return plans.plan(folder, service.migrations, rehearsal, rule)

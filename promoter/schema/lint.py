@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promoter.errors import SchemaError
-from promoter.records import LintFinding
-from promoter.schema.offline import Written
+from promoter.records import LintFinding, WrittenRevision
 from promoter.schema.sources import Source
 from promoter.shell import failure, run
 from promoter.text import printable
@@ -49,17 +48,17 @@ TIMEOUT = 60.0
 """Limit of one run, in seconds; it takes less than a hundredth of that."""
 
 
-def findings(written: Written, revision: str, source: Source) -> tuple[LintFinding, ...]:
-    """Return what the linter finds in the SQL of `revision`; a revision whose SQL could not be written is a finding too.
+def findings(written: WrittenRevision, source: Source) -> tuple[LintFinding, ...]:
+    """Return what the linter finds in the SQL of a revision; one whose SQL could not be written is a finding too.
 
     Raises SchemaError where the linter does not run.
     """
     if written.sql is None:
-        return (LintFinding(revision, source.file, source.line, UNWRITTEN, _why(written), "warning"),)
-    return tuple(dict.fromkeys(_lint(written.sql, revision, source)))
+        return (LintFinding(written.revision, source.file, source.line, UNWRITTEN, _why(written), "warning"),)
+    return tuple(dict.fromkeys(_lint(written.sql, written.revision, source)))
 
 
-def _why(written: Written) -> str:
+def _why(written: WrittenRevision) -> str:
     return f"Its SQL cannot be written down without a database, so nobody looked at it: {written.error}"
 
 

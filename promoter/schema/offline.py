@@ -1,10 +1,11 @@
 """Writes down the SQL of pending migrations, revision by revision, as `alembic upgrade A:B --sql` does."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from promoter.errors import SchemaError
-from promoter.schema.revisions import Script
+from promoter.records import WrittenRevision
+from promoter.schema.revisions import Script, script
 from promoter.schema.runners import SubprocessRunner
 from promoter.secrets import NOWHERE
 from promoter.text import printable
@@ -16,41 +17,42 @@ LONGEST = 20_000
 """Characters of one revision's SQL that are kept."""
 
 
-@dataclass(frozen=True)
-class Written:
-    """The SQL of one revision, or why there is none."""
-
-    sql: str | None
-    error: str | None = None
-
-
-def write(runner: SubprocessRunner, found: Script, start: tuple[str, ...]) -> dict[str, Written]:
-    """Return what each pending revision would run from the heads `start`; the address that it is given is nobody's.
+def write(runner: SubprocessRunner, start: tuple[str, ...]) -> tuple[WrittenRevision, ...]:
+    """Return what each pending revision would run from the heads `start`, oldest first; the address that it is given is nobody's.
 
     A migration that asks the database a question cannot be written down; the others still are.
     """
+    found = script(runner.checkout, runner.rule)
     pending = found.pending(start)
-    whole = _written(runner, start, found.heads)
-    if whole.sql is not None:
-        texts = _split(whole.sql, runner.rule.version_table)
-        return {one.id: Written(texts.get(one.id, "")) for one in pending}
-    single: dict[str, Written] = {}
+    if not pending:
+        return ()
+    whole = _texts(runner, start, found.heads)
+    if isinstance(whole, str):
+        return tuple(_one_by_one(runner, found, start))
+    return tuple(WrittenRevision(one.id, whole.get(one.id, "")) for one in pending)
+
+
+def _one_by_one(runner: SubprocessRunner, found: Script, start: tuple[str, ...]) -> Iterator[WrittenRevision]:
     lower = start
-    for revision in pending:
+    for revision in found.pending(start):
         upper = found.after(lower, revision)
-        alone = _written(runner, lower, upper)
-        text = None if alone.sql is None else _split(alone.sql, runner.rule.version_table).get(revision.id, "")
-        single[revision.id] = Written(text, alone.error)
+        alone = _texts(runner, lower, upper)
+        if isinstance(alone, str):
+            yield WrittenRevision(revision.id, None, alone)
+        else:
+            yield WrittenRevision(revision.id, alone.get(revision.id, ""))
         lower = upper
-    return single
 
 
-def _written(runner: SubprocessRunner, start: tuple[str, ...], end: tuple[str, ...]) -> Written:
+def _texts(runner: SubprocessRunner, start: tuple[str, ...], end: tuple[str, ...]) -> dict[str, str] | str:
+    """Return the SQL of each revision, or why there is none."""
     try:
         answer = runner.run("sql", end, NOWHERE, start=start)
     except SchemaError as error:
-        return Written(None, printable(error.message, 400))
-    return Written(answer.sql) if answer.ok else Written(None, printable(answer.reason, 400))
+        return printable(error.message, 400)
+    if answer.sql is None:
+        return printable(answer.reason, 400)
+    return _split(answer.sql, runner.rule.version_table)
 
 
 def _split(text: str, version_table: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import psycopg
 from promoter import config, postgres
 from promoter.errors import SchemaError
 from promoter.records import Rehearsal, RevisionRehearsal, Verdict
-from promoter.schema import migrations, snapshots
+from promoter.schema import migrations, offline, snapshots
 from promoter.schema.compatibility import obstacles
 from promoter.schema.mapped import MappedTable, unreadable
 from promoter.schema.runners import SubprocessRunner, standing
@@ -52,12 +52,13 @@ def rehearse(
 
     `python` and `variables` are the service's own interpreter and the environment of its migrations. The starting schema is built by the
     checkout's own migrations, or is `schema`, the text of `pg_dump --schema-only`. `models` is what the release before maps; it is tried
-    on the new schema. Raises SchemaError where the checkout's revisions make no sense; all that the migrations themselves do wrong is a
+    on the new schema. What is pending is written down as SQL too. Raises SchemaError where the checkout's revisions make no sense; all that the migrations themselves do wrong is a
     verdict.
     """
     with standing(python, variables) as launch:
         runner = SubprocessRunner(python, checkout, service.migrations, variables, service.database.variables, launch)
-        return rehearse_with(runner, server, before, schema, models)
+        found = rehearse_with(runner, server, before, schema, models)
+        return replace(found, written=offline.write(runner, before))
 
 
 def rehearse_with(

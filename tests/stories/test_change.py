@@ -39,7 +39,9 @@ def test_a_change_is_tried_and_nothing_is_left_behind(stage: Stage, running: san
     assert name(run) == title
     assert report.startswith(f"# {title}: passed")
     assert "not pushed" in report
-    assert "lossless: Schema and rows came back" in report
+    assert "rehearsal lossless: Schema and rows came back" in report
+    assert "ALTER TABLE notes ADD COLUMN" in report
+    assert "locks notes: ACCESS EXCLUSIVE, reads and writes wait" in report
 
 
 def test_a_change_that_breaks_a_test_fails_with_its_name(stage: Stage, running: sandbox.Sandbox) -> None:
@@ -54,7 +56,7 @@ def test_a_change_that_breaks_a_test_fails_with_its_name(stage: Stage, running: 
     assert ": failed" in report
     assert "test_notes::" in report
     assert "not pushed" in report
-    assert "Nothing is pending" in report
+    assert "nothing is pending" in report
     assert (stage.world(), traces(running)) == before
 
 

@@ -13,7 +13,10 @@ from tests.promoter.schema.conftest import Project
 
 Execute = Callable[[str], list[tuple[object, ...]]]
 TABLE = "alembic_version"
-ADD, DROP = "op.execute('ALTER TABLE notes ADD COLUMN colour text')", "op.execute('ALTER TABLE notes DROP COLUMN colour')"
+ADD, DROP = (
+    "op.execute('ALTER TABLE notes ADD COLUMN colour text')",
+    "op.execute('ALTER TABLE notes DROP COLUMN colour')",
+)
 
 
 @pytest.fixture
@@ -64,9 +67,7 @@ def test_what_is_the_same_revision_and_another_schema_is_told_however_often_it_i
             migrations.downgrade(upgraded.runner(), database, ("one",), before)
 
 
-def test_only_the_first_differences_are_named(
-    upgraded: Project, database: DatabaseCredentials, execute: Execute
-) -> None:
+def test_only_the_first_differences_are_named(database: DatabaseCredentials, execute: Execute) -> None:
     """A person reads the message, and a schema can have a thousand objects."""
     before = catalogues.capture(database, version_table=TABLE)
     execute("; ".join(f"CREATE TABLE extra_{number} (id int)" for number in range(9)))
@@ -76,8 +77,9 @@ def test_only_the_first_differences_are_named(
         catalogues.verify(before, database, version_table=TABLE)
 
 
+@pytest.mark.usefixtures("upgraded")
 def test_an_account_that_may_not_read_everything_has_no_catalogue(
-    upgraded: Project, database: DatabaseCredentials, execute: Execute, caplog: pytest.LogCaptureFixture
+    database: DatabaseCredentials, execute: Execute, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The promotion goes on, and says that its way back will be known by its revisions alone."""
     name = f"narrow_{database.database}"

@@ -1,6 +1,7 @@
 """What is known of pending migrations before they run: rehearsed, written down, linted, on a real PostgreSQL."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from promoter.errors import SchemaError
 from promoter.postgres import Server
 from promoter.records import SchemaPlan, TableLock
-from promoter.schema import plan_text, plans, policy
+from promoter.schema import offline, plan_text, plans, policy
 from promoter.schema.rehearsal import rehearse_with
 
 NOTES = 'op.execute("CREATE TABLE notes (id serial PRIMARY KEY, title text, mood text)")'
@@ -23,8 +24,10 @@ def plan(project: Any, postgres_server: Server) -> Plan:
     project.revision("notes", None, NOTES, 'op.execute("DROP TABLE notes")')
 
     def made() -> SchemaPlan:
-        rehearsal = rehearse_with(project.runner(), postgres_server, ("notes",))
-        return plans.plan(project.runner(), rehearsal, "if_lossless")
+        runner = project.runner()
+        rehearsal = rehearse_with(runner, postgres_server, ("notes",))
+        written = offline.write(runner, ("notes",))
+        return plans.plan(project.path, runner.rule, replace(rehearsal, written=written), "if_lossless")
 
     return made
 
