@@ -23,6 +23,8 @@ Downgrade = Literal["code", "empty", "missing", "raises"]
 
 VERSION_FILE = re.compile(r"(?!\.#|__init__).*\.py$")
 """The names that Alembic itself reads; see alembic/script/base.py."""
+RESERVED = ("base", "current", "head", "heads")
+"""Symbols of https://alembic.sqlalchemy.org/en/latest/tutorial.html#viewing-history-ranges and its commands."""
 LONGEST_ID = 32
 """`alembic_version.version_num` is VARCHAR(32)."""
 
@@ -210,14 +212,27 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
             yield node.target.id, node.value
         elif isinstance(node, ast.Assign):
             for target in node.targets:
-                if isinstance(target, ast.Name):
-                    yield target.id, node.value
+                yield from _pairs(target, node.value)
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield name and value of an assignment; `revision, down_revision = "b", "a"` are two."""
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+        for one, part in zip(target.elts, value.elts, strict=False):
+            yield from _pairs(one, part)
 
 
 def _identifier(names: dict[str, ast.expr], path: Path) -> str:
     found = _names(names, "revision", path)
     if len(found) != 1 or not 0 < len(found[0]) <= LONGEST_ID:
         raise SchemaError(f"{path}: `revision` must be one text of 1 to {LONGEST_ID} characters")
+    if found[0] in RESERVED:
+        raise SchemaError(
+            f"{path}: no revision can be called {found[0]!r}",
+            hint=f"Alembic means something else by {', '.join(RESERVED)}; give it another id, and its successor too.",
+        )
     return found[0]
 
 

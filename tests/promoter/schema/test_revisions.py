@@ -100,6 +100,24 @@ def test_a_cycle_is_refused(project: Any) -> None:
         revisions.script(project.path, RULE)
 
 
+@pytest.mark.parametrize("name", revisions.RESERVED)
+def test_a_symbol_of_alembic_is_no_id(project: Any, name: str) -> None:
+    """Alembic itself ends in an AssertionError that names nothing."""
+    project.revision(name, None)
+
+    with pytest.raises(SchemaError, match=rf"{name}\.py: no revision can be called '{name}'"):
+        revisions.script(project.path, RULE)
+
+
+def test_names_may_be_assigned_together(project: Any) -> None:
+    """As some teams shorten the head of a version file."""
+    project.revision("one", None)
+    path = project.path / "alembic" / "versions" / "two.py"
+    path.write_text('revision, down_revision = "two", "one"\n')
+
+    assert revisions.script(project.path, RULE).heads == ("two",)
+
+
 def test_a_database_ahead_of_the_checkout_is_named(project: Any) -> None:
     """An unknown current revision is an error of its own, even where it is the beginning of a known one."""
     project.revision("chat_tables", None)
