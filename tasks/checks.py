@@ -35,12 +35,8 @@ def run_checks(promotion: Promotion, version: Version) -> TestReport:
 @stage()
 def rehearse(promotion: Promotion, version: Version) -> Rehearsal:
     """Prove on a throwaway database whether the pending migrations can be taken back without losing a row."""
-    service, environment = promotion.service, promotion.environment
     logger.info("rehearsing the migrations of %s", version.tag)
-    credentials = clients.database(service, environment)
-    before = migrations.heads(credentials, version_table=service.migrations.version_table)
-    models = _running_models(promotion) if service.migrations.models else ()
-    return rehearse_after(before, service, promotion.push, environment.variables, live=credentials, models=models)
+    return rehearse_for(promotion.service, promotion.environment_name, promotion.push)
 
 
 def check(service: Service, push: Push, version: Version) -> TestReport:
@@ -50,6 +46,15 @@ def check(service: Service, push: Push, version: Version) -> TestReport:
     with git.checkout(mirror, push.commit) as folder:
         report = checks.run_checks(folder, service, cache=settings.cache, version=version)
         return _upload(report, service, push, folder)
+
+
+def rehearse_for(service: Service, name: str, push: Push) -> Rehearsal:
+    """Do what `rehearse` does; needs no promotion. `name` is the environment's."""
+    environment = service.environment(name)
+    credentials = clients.database(service, environment)
+    before = migrations.heads(credentials, version_table=service.migrations.version_table)
+    models = running_models(service, name) if service.migrations.models else ()
+    return rehearse_after(before, service, push, environment.variables, live=credentials, models=models)
 
 
 def rehearse_after(
@@ -81,29 +86,27 @@ def rehearse_after(
         )
 
 
-def _running_models(promotion: Promotion) -> tuple[MappedTable, ...]:
-    """Ask the release that was verified last, in its own environment, what it maps; nothing where it cannot say."""
-    service = promotion.service
+def running_models(service: Service, name: str) -> tuple[MappedTable, ...]:
+    """Ask the release that was verified last in the environment `name`, by its own commit, what it maps; nothing where it cannot say."""
     with connect() as ledger:
-        verified = {one.promotion: one for one in releases.verified(ledger, service.name, promotion.environment_name)}
-        running = next(iter(releases.timeline(ledger, service.name, promotion.environment_name)), None)
+        verified = {one.promotion: one for one in releases.verified(ledger, service.name, name)}
+        running = next(iter(releases.timeline(ledger, service.name, name)), None)
     if running is None:
         return ()
     try:
-        return _models_of(verified[running].version.commit, promotion)
+        return _models_of(verified[running].version.commit, service, service.environment(name).variables)
     except PromoterError as error:
         logger.warning("the running release is judged by the catalogue alone: %s", error.message)
         return ()
 
 
-def _models_of(commit: str, promotion: Promotion) -> tuple[MappedTable, ...]:
-    settings, service = Settings(), promotion.service
-    rule = service.dependencies
-    with git.checkout(remotes.mirror(promotion.push.repository, settings.cache), commit) as folder:
+def _models_of(commit: str, service: Service, further: Mapping[str, str]) -> tuple[MappedTable, ...]:
+    settings, rule = Settings(), service.dependencies
+    with git.checkout(remotes.mirror(service.repository, settings.cache), commit) as folder:
         target = dependencies.environment(folder, rule, cache=settings.cache, groups=rule.groups)
         directory = folder / service.migrations.directory
         database = NOWHERE.variables(service.database.variables)
-        variables = {**target.variables(directory), **promotion.environment.variables, **database}
+        variables = {**target.variables(directory), **further, **database}
         return mapped.read(target.python, variables, directory, service.migrations.models)
 
 

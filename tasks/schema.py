@@ -7,11 +7,10 @@ from promoter.config import DatabaseRollback, Service
 from promoter.errors import ConfigurationError
 from promoter.ledger.promotions import Promotion
 from promoter.records import Push, Rehearsal, SchemaPlan, SchemaReview
-from promoter.schema import migrations, plans, policy
+from promoter.schema import plans, policy
 from promoter.settings import Settings
-from tasks import clients
 from tasks.acceptance import read_push
-from tasks.checks import rehearse_after
+from tasks.checks import rehearse_for
 from tasks.stage import stage
 
 logger = logging.getLogger(__name__)
@@ -43,11 +42,9 @@ def read_plan(service: Service, branch: str, commit: str | None) -> SchemaPlan:
     name = service.rule(branch).environment
     if name is None:
         raise ConfigurationError(f"{service.name}: a push to {branch!r} changes no environment, so no schema")
-    push, environment = read_push(service, branch, commit), service.environment(name)
-    credentials = clients.database(service, environment)
-    before = migrations.heads(credentials, version_table=service.migrations.version_table)
-    rehearsal = rehearse_after(before, service, push, environment.variables, live=credentials)
-    return plan_after(service, push, rehearsal, environment.database_rollback)
+    push = read_push(service, branch, commit)
+    rehearsal = rehearse_for(service, name, push)
+    return plan_after(service, push, rehearsal, service.environment(name).database_rollback)
 
 
 def plan_after(service: Service, push: Push, rehearsal: Rehearsal, rule: DatabaseRollback) -> SchemaPlan:

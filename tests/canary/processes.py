@@ -11,7 +11,7 @@ from typing import Self
 from tests.canary.canaries import Canaries, Find
 
 PAUSE = 0.1
-"""Seconds between two looks at all processes."""
+"""Seconds between two looks at all processes, where nobody says otherwise."""
 SHOWN = 120
 """Characters of a command line that a find shows."""
 
@@ -30,9 +30,11 @@ class Holder:
 class Watch(Thread):
     """Looks again and again until its block ends; what it found is in `finds`."""
 
-    def __init__(self, canaries: Canaries, holders: Sequence[Holder], proc: Path = Path("/proc")) -> None:
+    def __init__(
+        self, canaries: Canaries, holders: Sequence[Holder], proc: Path = Path("/proc"), pause: float = PAUSE
+    ) -> None:
         super().__init__(daemon=True, name="watch on processes")
-        self.canaries, self.holders, self.proc = canaries, holders, proc
+        self.canaries, self.holders, self.proc, self.pause = canaries, holders, proc, pause
         self.finds: set[Find] = set()
         self.held: set[Holder] = set()
         """The holders that were seen with what they may have."""
@@ -49,7 +51,7 @@ class Watch(Thread):
 
     def run(self) -> None:
         """Look until the end."""
-        while not self.done.wait(PAUSE):
+        while not self.done.wait(self.pause):
             self.look()
 
     def look(self) -> None:

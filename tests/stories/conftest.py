@@ -25,6 +25,7 @@ from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.settings import Settings
 from promoter.shell import run
+from tests.stories import secrecy
 
 PATIENCE = 400.0
 """Seconds that a promotion may take until it has ended."""
@@ -39,7 +40,9 @@ def running() -> Iterator[sandbox.Sandbox]:
         folder = Path(name)
         try:
             run([sys.executable, "-m", "deployments.cli", "sandbox", "up", "--folder", name], timeout=PATIENCE)
-            yield _found(folder)
+            found = _found(folder)
+            with secrecy.kept(found):
+                yield found
         finally:
             sandbox.down(folder)
 

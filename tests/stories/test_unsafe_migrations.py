@@ -2,18 +2,24 @@
 
 import pytest
 
+from deployments import cli
 from deployments.sandbox.sample.scenarios import Scenario
 from tests.stories.conftest import Stage
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
 
 
-def test_a_destructive_migration_that_nobody_acknowledged_is_rejected(stage: Stage) -> None:
-    """The cause names revision, file and line, and the way round; the report has the plan; the world is as it was."""
+def test_a_destructive_migration_that_nobody_acknowledged_is_rejected(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `promoter plan` says beforehand. The cause names revision, file and line, and the way round; the world is as it was."""
     before = stage.world()
     stage.push(Scenario.UNSAFE_MIGRATION)
+    commit = stage.repository.merge("dev", "test")
+    assert cli.main(["plan", "test", "--service", stage.service.name]) == 0
+    planned = capsys.readouterr().out
 
-    told = stage.promote("test", stage.repository.merge("dev", "test"))
+    told = stage.promote("test", commit)
 
     *_, revision = told.result("plan_schema").revisions
     assert told.promotion.outcome == "rejected", told.cause
@@ -28,7 +34,11 @@ def test_a_destructive_migration_that_nobody_acknowledged_is_rejected(stage: Sta
     assert told.state() == "Rejected"
     report = told.artifacts()["markdown"]
     assert "## Schema" in report
-    assert "DROP COLUMN legacy_" in report
+    for text in (report, planned):
+        assert "DROP COLUMN legacy_" in text
+        assert "destructive (not acknowledged)" in text
+    assert planned.startswith("schema: ")
+    assert "this release can be rolled back: " in planned
 
 
 def test_an_acknowledged_one_is_released_and_what_it_destroys_is_copied(stage: Stage) -> None:

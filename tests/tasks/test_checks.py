@@ -14,12 +14,11 @@ from promoter.config import Service
 from promoter.dependencies import Environment
 from promoter.ledger import promotions, steps
 from promoter.ledger.connection import connect
-from promoter.ledger.promotions import Promotion
 from promoter.postgres import Server
 from promoter.records import Image, Push, SchemaChange, TaskDefinition, Version
 from promoter.schema.mapped import MappedTable
 from promoter.settings import Settings
-from tasks.checks import _running_models, _schema_of
+from tasks.checks import _schema_of, running_models
 
 MODELS = """
 import os
@@ -45,8 +44,8 @@ def _locked_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dependencies, "environment", lambda *_, **__: made)
 
 
-def released(service: Service, commit: str, number: int) -> Promotion:
-    """Write a promotion to staging whose release was verified."""
+def released(service: Service, commit: str, number: int) -> tuple[Service, str]:
+    """Write a promotion to staging whose release was verified, and return where."""
     tag = f"v1.0.{number}-test"
     records = {
         "compute_version": Version(tag, tag[1:], "v1.0.2", commit, "test", "because"),
@@ -62,7 +61,7 @@ def released(service: Service, commit: str, number: int) -> Promotion:
             steps.finish(ledger, promotion.id, stage, record)
         promotions.verify(ledger, promotion.id)
         promotions.end(ledger, promotion.id, "released")
-    return promotion
+    return service, promotion.environment_name
 
 
 def test_the_running_release_says_what_it_maps(service: Service, repository: Any) -> None:
@@ -70,7 +69,7 @@ def test_the_running_release_says_what_it_maps(service: Service, repository: Any
     old = repository.commit(**{"app_models.py": MODELS})
     repository.commit(**{"app_models.py": "raise AssertionError"})
 
-    found = _running_models(released(service, old, 3))
+    found = running_models(*released(service, old, 3))
 
     assert found == (MappedTable(None, "notes", ("id", "text")),)
 
@@ -82,18 +81,14 @@ def test_a_release_that_cannot_say_it_is_no_obstacle(
     commit = repository.commit(**{"app_models.py": "raise LookupError('no such thing')"})
 
     with caplog.at_level(logging.WARNING):
-        assert _running_models(released(service, commit, 3)) == ()
+        assert running_models(*released(service, commit, 3)) == ()
 
     assert "no such thing" in caplog.text
 
 
-def test_without_a_release_nothing_is_asked(service: Service, repository: Any) -> None:
+def test_without_a_release_nothing_is_asked(service: Service) -> None:
     """The first promotion has no predecessor."""
-    push = Push(repository=service.repository, branch="test", commit=repository.commit(), base="v1.0.2")
-    with connect() as ledger:
-        promotion = promotions.accept(ledger, service, push)
-
-    assert _running_models(promotion) == ()
+    assert running_models(service, "staging") == ()
 
 
 def test_the_live_schema_is_read_without_its_safety_copies(postgres_server: Server) -> None:
