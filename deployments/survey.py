@@ -53,7 +53,7 @@ def as_json(found: Survey) -> dict[str, Any]:
     """Return it as JSON's own types.
 
     `version`, `digest`, `task_definition`, `schema` and `health` are as seen there; `commit`, `branch`, `promotion`, `since` and `by` tell, by
-    the ledger, how that came there; `lease`, `freeze` and `hold` are null where there is none. What could not be reached is null too,
+    the ledger, how that came there; `lease`, `freeze`, `hold` and `doubt` are null where there is none. What could not be reached is null too,
     and `errors` says why, by part: `ledger`, `health`, `ecs`, `database`.
     """
     known, release = _found(found.standing), found.release
@@ -74,6 +74,7 @@ def as_json(found: Survey) -> dict[str, Any]:
         "lease": known and known.holder and vars(known.holder),
         "freeze": known and known.freeze and vars(known.freeze),
         "hold": known and known.hold and as_entry(known.hold),
+        "doubt": known and known.doubt and {"since": known.doubt.since, "reason": known.doubt.reason},
         "errors": found.errors,
     }
     return plain(told)
@@ -93,6 +94,7 @@ def as_facts(found: Survey) -> dict[str, str]:
         "lease": _tell(found.standing, lambda known: _lease(known.holder) if known.holder else "free"),
         "freeze": _tell(found.standing, _freeze),
         "hold": _tell(found.standing, _hold),
+        "doubt": _tell(found.standing, _doubt),
     }
 
 
@@ -120,6 +122,10 @@ def _freeze(known: Standing) -> str:
 def _hold(known: Standing) -> str:
     hold = known.hold
     return f"{hold.version or hold.commit[:12]}, {hold.outcome} {when(hold.ended)}" if hold else "none"
+
+
+def _doubt(known: Standing) -> str:
+    return f"not promoted further since {when(known.doubt.since)}: {known.doubt.reason}" if known.doubt else "none"
 
 
 def _tell(part: T | Exception, tell: Callable[[T], str]) -> str:

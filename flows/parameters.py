@@ -12,6 +12,10 @@ OPTIONAL = {"anyOf": [TEXT, {"type": "null"}]}
 FLAG = {"type": "boolean"}
 
 ServiceName = Annotated[str, WithJsonSchema({**TEXT, "description": "The service, as its file is called."})]
+AnyService = Annotated[
+    str | None,
+    WithJsonSchema({**OPTIONAL, "description": "One service, as its file is called; empty for all of them."}),
+]
 Branch = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that was pushed."})]
 Change = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that is to be merged."})]
 Target = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that it is to be merged into."})]

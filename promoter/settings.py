@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """With what GitHub signs; the gateway does not start without it."""
     webhook_secret_before: SecretStr | None = None
     """The one before it, accepted as well while it is exchanged."""
+    notification_block: str | None = None
+    """A Prefect block that says when an environment becomes unwell or well again, as `slack-webhook/on-call`."""
     user: str = Field(default_factory=_login)
     """Who asks for what the command line does; the history and a freeze name them."""
     git_name: str = "Promoter"

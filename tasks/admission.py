@@ -1,11 +1,13 @@
 """Decides whether a push may go on, at the moment it is accepted: what may not ends before anything expensive is done."""
 
+from itertools import takewhile
+
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from promoter import git, remotes
 from promoter.errors import LeaseError, PromoterError, RejectedError, SupersededError
-from promoter.ledger import leases, promotions, steps
+from promoter.ledger import leases, promotions, steps, verifications
 from promoter.ledger.promotions import Promotion
 from promoter.recovery import changes
 from promoter.settings import Settings
@@ -79,7 +81,7 @@ def _strayed(ledger: Connection[DictRow], promotion: Promotion) -> RejectedError
 
 
 def _refuse_waiting(ledger: Connection[DictRow], promotion: Promotion) -> PromoterError | None:
-    error = _frozen(ledger, promotion) or _held(ledger, promotion)
+    error = _frozen(ledger, promotion) or _held(ledger, promotion) or _doubted(ledger, promotion)
     if error is not None:
         promotions.end(ledger, promotion.id, "rejected", str(error))
         return error
@@ -94,6 +96,27 @@ def _frozen(ledger: Connection[DictRow], promotion: Promotion) -> LeaseError | N
         leases.refuse_frozen(ledger, promotion.service.name, promotion.environment_name)
     except LeaseError as error:
         return error
+    return None
+
+
+def _doubted(ledger: Connection[DictRow], promotion: Promotion) -> RejectedError | None:
+    """Return the error of a commit that brings along a release which is unwell where it runs; a person gets past.
+
+    What counts are the environments of the branch rules before the promotion's own: a sick production keeps no cure from staging.
+    """
+    service, push = promotion.service, promotion.push
+    before = takewhile(lambda rule: rule != promotion.rule, service.branches)
+    for name in dict.fromkeys(rule.environment for rule in before if rule.environment is not None):
+        doubt = verifications.doubt(ledger, service.name, name)
+        if doubt is None or promotion.forced:
+            continue
+        mirror = remotes.mirrored(push.repository, Settings().cache)
+        if git.knows(mirror, doubt.commit) and git.is_ancestor(mirror, doubt.commit, push.commit):
+            return RejectedError(
+                f"{push.commit[:12]} brings along {doubt.commit[:12]}, which is unwell in {name} since "
+                f"{doubt.since:%Y-%m-%d %H:%M:%S%z}: {doubt.reason}",
+                hint=f"Mend {name}; `verify-health` lets it pass again. Or, if the release is not to blame, `promoter promote --force`.",
+            )
     return None
 
 

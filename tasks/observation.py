@@ -67,7 +67,7 @@ class Glance:
 def observe(service: Service, name: str) -> Observation:
     """Ask the health URL, ECS and the database of an environment; raise the error of the first that cannot be reached."""
     environment = service.environment(name)
-    answer, running, heads = _ask(service, environment), _running(environment), _heads(service, environment)
+    answer, running, heads = _ask(service, environment), _running(environment), read_heads(service, environment)
     return Observation(
         name, answer.version, answer.detail, answer.kind == "right", running.image, running.definition, heads
     )
@@ -79,7 +79,7 @@ def glance(service: Service, name: str) -> Glance:
     with ThreadPoolExecutor(max_workers=3) as pool:
         health = pool.submit(attempt, partial(_ask, service, environment))
         ecs = pool.submit(attempt, partial(_running, environment))
-        database = pool.submit(attempt, partial(_heads, service, environment))
+        database = pool.submit(attempt, partial(read_heads, service, environment))
         return Glance(health.result(), ecs.result(), database.result())
 
 
@@ -101,5 +101,6 @@ def _running(environment: Environment) -> Running:
     return Running(task_definitions.name(arn), task_definitions.image(ecs.definition(arn), environment.container))
 
 
-def _heads(service: Service, environment: Environment) -> tuple[str, ...]:
+def read_heads(service: Service, environment: Environment) -> tuple[str, ...]:
+    """Return the schema revisions of an environment's database; raise SchemaError or SecretError."""
     return migrations.heads(clients.database(service, environment), version_table=service.migrations.version_table)

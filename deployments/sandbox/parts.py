@@ -91,7 +91,8 @@ def _deploy(client: Mapping[str, str]) -> None:
         ["--no-prompt", "deploy", "--all"],
     ):
         run([sys.executable, "-m", "prefect", *words], cwd=ROOT, env=client, timeout=PATIENCE)
-    _pause(client["PREFECT_API_URL"], IDLE)
+    for name in IDLE:
+        _pause(client["PREFECT_API_URL"], name)
 
 
 def _pause(api: str, deployment: str) -> None:
@@ -111,8 +112,8 @@ def start_watcher(folder: Path, variables: Mapping[str, str]) -> Part:
     return _start("watcher", folder, ["-m", "deployments.cli", "watch"], variables)
 
 
-IDLE = "poll-branches"
-"""The deployment that finds nothing here: no service of the sandbox is on GitHub, and a look a minute is a process a minute."""
+IDLE = ("poll-branches", "verify-health")
+"""Deployments whose schedule rests here, for each run is a process: no service of the sandbox is on GitHub, and nobody else changes it."""
 DATABASE_URL = "postgresql+asyncpg://{user}:{password}@{host}:{port}/{database}"
 
 

@@ -7,9 +7,10 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow, class_row
 
-from promoter.ledger import history, leases
+from promoter.ledger import history, leases, verifications
 from promoter.ledger.history import Entry
 from promoter.ledger.leases import Freeze
+from promoter.ledger.verifications import Doubt
 
 HOLDER = """
 SELECT holder AS promotion, versions.tag AS version, pushes.commit, driver, held_since AS since, alive_until,
@@ -47,6 +48,8 @@ class Standing:
     freeze: Freeze | None
     hold: Entry | None
     """The promotion that was taken back since; its commit is not promoted again by itself."""
+    doubt: Doubt | None
+    """Why the release may not be promoted further."""
 
 
 def standing(connection: Connection[DictRow], service: str, environment: str) -> Standing:
@@ -57,6 +60,7 @@ def standing(connection: Connection[DictRow], service: str, environment: str) ->
         holder=_holder(connection, service, environment),
         freeze=leases.frozen(connection, service, environment),
         hold=history.held(connection, service, environment, None if release is None else release.verified),
+        doubt=verifications.doubt(connection, service, environment),
     )
 
 

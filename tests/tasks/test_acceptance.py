@@ -14,10 +14,11 @@ from promoter.errors import (
     RepositoryError,
     UnknownBranchError,
 )
-from promoter.ledger import promotions, steps
+from promoter.ledger import promotions, steps, verifications
 from promoter.ledger.connection import connect
-from promoter.records import Rollout
+from promoter.records import Push, Rollout
 from promoter.settings import Settings
+from promoter.verification import Finding
 from tasks.acceptance import accept
 from tasks.version import compute_version
 from tests.tasks.conftest import write
@@ -104,6 +105,40 @@ def test_a_promotion_that_was_interrupted_is_not_resumed_but_taken_back(
 
     with pytest.raises(RejectedError, match="interrupted in roll_out"):
         accept.fn(service.name, "test", head)
+
+
+def release(service: Service, commit: str, branch: str, *findings: Finding) -> None:
+    """Verify a commit in the environment of `branch`, and note what a later look found there."""
+    with connect() as ledger:
+        push = Push(repository=service.repository, branch=branch, commit=commit, base="v1.0.2")
+        promotion = promotions.accept(ledger, service, push)
+        promotions.verify(ledger, promotion.id)
+        promotions.end(ledger, promotion.id, "released")
+        verifications.note(ledger, service.name, promotion.environment_name, promotion.id, findings)
+
+
+def test_a_release_that_is_unwell_is_not_promoted_further(service: Service, head: str, repository: Any) -> None:
+    """Whatever contains it is refused too, until it is well again; a person gets past."""
+    newer = repository.commit()
+    release(service, head, "test", Finding("sick", "health: status 500"))
+
+    with pytest.raises(
+        RejectedError, match=rf"brings along {head[:12]}, which is unwell in staging since .* status 500"
+    ):
+        accept.fn("api", "main", newer)
+
+    assert accept.fn("api", "main", head, force=True).push.commit == head
+    release(service, head, "test")
+    assert accept.fn("api", "main", newer).push.commit == newer
+
+
+def test_a_cure_for_production_may_come_through_staging(service: Service, head: str, repository: Any) -> None:
+    """What is unwell at the end of the way keeps nothing from its beginning."""
+    release(service, head, "main", Finding("sick", "health: status 500"))
+    cure = repository.commit()
+    repository.git("branch", "--force", "test")
+
+    assert accept.fn("api", "test", cure).push.commit == cure
 
 
 @pytest.mark.usefixtures("head")

@@ -77,7 +77,7 @@ def test_a_promotion_without_a_number_is_told_too(settings: Settings, make_servi
 @pytest.mark.usefixtures("settings")
 def test_an_environment_that_nobody_knows_stands_free() -> None:
     """Nothing was promoted to it yet."""
-    assert standing() == Standing(release=None, holder=None, freeze=None, hold=None)
+    assert standing() == Standing(release=None, holder=None, freeze=None, hold=None, doubt=None)
 
 
 def test_an_environment_tells_what_was_released_in_it(accept: Callable[..., Promotion]) -> None:
