@@ -22,6 +22,7 @@ COMMANDS = {
     "freeze": "let an environment take no promotion",
     "unfreeze": "let an environment take promotions again",
     "version": "say which version a commit gets",
+    "verify": "look now whether every environment is well and runs what was released there",
     "gateway": "take GitHub's webhooks",
     "rehearse": "try the migrations of a checkout on a throwaway database, and their way back",
     "ledger": "bring the ledger's own schema up to date",
