@@ -23,6 +23,7 @@ COMMANDS = {
     "unfreeze": "let an environment take promotions again",
     "version": "say which version a commit gets",
     "verify": "look now whether every environment is well and runs what was released there",
+    "doctor": "look at everything that a promotion needs, and say what to mend",
     "gateway": "take GitHub's webhooks",
     "rehearse": "try the migrations of a checkout on a throwaway database, and their way back",
     "ledger": "bring the ledger's own schema up to date",

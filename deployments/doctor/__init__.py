@@ -1,0 +1,1 @@
+"""Looks at everything that a promotion needs, before somebody needs it."""
