@@ -12,6 +12,7 @@ from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.records import HealthReport, Image, Rehearsal, Release, TestReport, Version
 from tasks.acceptance import accept, take_environment
+from tasks.approval import approve
 from tasks.checks import rehearse, run_checks
 from tasks.health import verify
 from tasks.image import build_image, publish_image
@@ -62,6 +63,8 @@ def promote_test(
     check_environment(promotion, version)
     rehearsal = rehearse.submit(promotion, version)
     image = _test_and_build(promotion, version, rehearsal)
+    if promotion.environment.approval:
+        approve(promotion, version, image)
     lease = take_environment(promotion)
     health = _deploy(promotion, lease, version, image, rehearsal.result())
     release = tag_release(promotion, lease, version, image, health)
@@ -79,6 +82,8 @@ def promote_main(
     check_environment(promotion, version)
     rehearsal = rehearse.submit(promotion, version)
     image = _test_and_build(promotion, version, rehearsal)
+    if promotion.environment.approval:
+        approve(promotion, version, image)
     lease = take_environment(promotion)
     health = _deploy(promotion, lease, version, image, rehearsal.result())
     release = tag_release(promotion, lease, version, image, health)

@@ -224,6 +224,15 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """A person let a release go on."""
+
+    by: str
+    reason: str
+    """As the person gave it; "" for none."""
+
+
+@dataclass(frozen=True)
 class TriedImage:
     """An image that could be built, and lies nowhere."""
 

@@ -9,6 +9,7 @@ from promoter.changes import Change
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.records import (
+    Approval,
     HealthReport,
     Image,
     Rehearsal,
@@ -147,6 +148,11 @@ def _rollout(rollout: Rollout) -> str:
 @describe.register
 def _health(health: HealthReport) -> str:
     return f"{health.version}, {health.answers} right answers in a row"
+
+
+@describe.register
+def _approval(approval: Approval) -> str:
+    return f"by {approval.by}{f': {approval.reason}' if approval.reason else ''}"
 
 
 @describe.register

@@ -254,6 +254,10 @@ class Environment(Model):
     """When a failed release takes the schema back by itself: where the rehearsal lost nothing, never, or also where it lost rows."""
     unsafe_migrations: UnsafeMigrations = "stop"
     """What becomes of a migration that is destructive, or breaks the release before, and says so nowhere."""
+    approval: bool = False
+    """Whether a person has to say yes in Prefect, when the image is there and before anything is changed."""
+    approval_timeout: Seconds = 24 * 3600
+    """How long the answer may take until the promotion is rejected, in seconds."""
     safety_copy_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """How long the copy of what a migration destroyed is kept, in days."""
 
