@@ -42,7 +42,7 @@ def rehearse(promotion: Promotion, version: Version) -> Rehearsal:
     """Prove on a throwaway database whether the pending migrations can be taken back without losing a row."""
     service, environment = promotion.service, promotion.environment
     logger.info("rehearsing the migrations of %s", version.tag)
-    credentials = clients.database(service, environment)
+    credentials = clients.database(service, environment, str(promotion.id))
     before = migrations.heads(credentials, version_table=service.migrations.version_table)
     models = _running_models(promotion) if service.migrations.models else ()
     return rehearse_after(before, service, promotion.push, environment.variables, live=credentials, models=models)
