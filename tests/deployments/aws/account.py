@@ -1,5 +1,6 @@
 """An account with two environments, in which the templates of `deployments/aws` are deployed; the sandbox's AWS holds their roles to them."""
 
+import ast
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -176,6 +177,6 @@ def definition_of(environment: Environment, name: str) -> dict[str, Any]:
 
 
 def parsed(document: Any) -> Document:
-    """Return a policy document, which moto answers as text where CloudFormation made it."""
-    found: Document = json.loads(document) if isinstance(document, str) else document
+    """Return a policy document; one that CloudFormation made moto answers as Python writes it."""
+    found: Document = ast.literal_eval(document) if isinstance(document, str) else document
     return found
