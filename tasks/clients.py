@@ -33,6 +33,8 @@ TRANSIENT = {"InternalServiceError", "RequestLimitExceeded", "ServiceUnavailable
 class AssumedRole(AwsCredentials):
     """The session of a role that other credentials assume; it is asked for at the first call and renewed before it ends."""
 
+    _block_type_name = "Assumed AWS role"
+    _block_type_slug = "assumed-aws-role"
     identity: Identity
 
     def __hash__(self) -> int:

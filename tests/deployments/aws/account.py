@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from deployments.sandbox.aws.authoriser import Document, Powers
 from promoter.config import Environment
@@ -46,12 +47,12 @@ class Account:
     def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
         """Return a client, the owner's own without credentials."""
         keys = credentials or {"aws_access_key_id": "owner", "aws_secret_access_key": "owner"}
-        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint_url, **keys)  # type: ignore[call-overload]
+        where = {"region_name": REGION, "endpoint_url": self.endpoint_url}
+        return boto3.client(service, config=Config(parameter_validation=False), **where, **keys)  # type: ignore[call-overload]
 
-    def session(self, role: str, policy: str | None = None) -> dict[str, str]:
+    def session(self, role: str, **settings: Any) -> dict[str, str]:
         """Return the credentials of a session of `role`, as whoever it trusts would get them."""
-        narrowed = {"Policy": policy} if policy else {}
-        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName="promoter-test", **narrowed)
+        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName="promoter-test", **settings)
         found = answer["Credentials"]
         return {
             "aws_access_key_id": found["AccessKeyId"],

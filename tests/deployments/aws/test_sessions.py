@@ -57,16 +57,19 @@ def ecs_of(environment: Environment, subject: str) -> EcsService:
     )
 
 
-def test_deploying_makes_the_calls_of_the_table(account: Account, calls: Callable[[Any], set[str]]) -> None:
-    """A release that never comes up, and the way back from it, make every call of the table for the deployer, and no other."""
+@pytest.fixture
+def staging(account: Account) -> Iterator[Environment]:
+    """Return an environment whose service wants one task, as long as the test lasts."""
     environment = account.environments["staging"]
-    account.client("ecs").update_service(
-        cluster=environment.cluster,
-        service=environment.service,
-        taskDefinition=f"{environment.family}:1",
-        desiredCount=1,
-    )
-    ecs = ecs_of(environment, "p-1")
+    service = {"cluster": environment.cluster, "service": environment.service}
+    account.client("ecs").update_service(**service, desiredCount=1)
+    yield environment
+    account.client("ecs").update_service(**service, desiredCount=0)
+
+
+def test_deploying_makes_the_calls_of_the_table(staging: Environment, calls: Callable[[Any], set[str]]) -> None:
+    """A release that never comes up, and the way back from it, make every call of the table for the deployer, and no other."""
+    ecs = ecs_of(staging, "p-1")
     made, read = calls(ecs.client), calls(ecs.logs)
 
     before = ecs.check().task_definition
@@ -83,8 +86,8 @@ def test_deploying_makes_the_calls_of_the_table(account: Account, calls: Callabl
         rollouts.follow(ecs, rollout, timeout=60, notice=print)
     with pytest.raises((FrozenError, RolloutError)):
         rollouts.roll_back(ecs, rollout, timeout=5, notice=print)
-    ecs.update(after, force=True)
-    ecs.stop()
+    while not ecs.stop():  # a deployment may end before it is stopped
+        ecs.update(after, force=True)
 
     assert made | read == CALLS["deploy"]
 
@@ -186,14 +189,7 @@ def test_without_roles_the_worker_is_itself(account: Account) -> None:
 
 def test_an_expired_session_does_nothing(account: Account) -> None:
     """The sandbox lets a session end, as AWS does."""
-    answer = account.client("sts").assume_role(
-        RoleArn=role_arn("deployer", "staging"), RoleSessionName="promoter-x", DurationSeconds=0
-    )["Credentials"]
-    ended = {
-        "aws_access_key_id": answer["AccessKeyId"],
-        "aws_secret_access_key": answer["SecretAccessKey"],
-        "aws_session_token": answer["SessionToken"],
-    }
+    ended = account.session(role_arn("deployer", "staging"), DurationSeconds=0)
 
     with pytest.raises(ClientError, match="ExpiredToken"):
         account.client("ecs", ended).describe_services(cluster="ecs-staging", services=["svc-staging"])
