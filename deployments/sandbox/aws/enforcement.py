@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.core.exceptions import AccessDeniedError, JsonRESTError
+from moto.core.exceptions import AccessDeniedError, InvalidClientTokenIdError, JsonRESTError
 from moto.core.responses import BaseResponse
 from moto.core.utils import utcnow
 from moto.iam.models import Role, iam_backends
@@ -51,7 +51,7 @@ def _session(endpoint: BaseResponse) -> AssumedRole | None:
 
 def _check(endpoint: BaseResponse, session: AssumedRole) -> None:
     if utcnow() > session.expiration or endpoint.headers.get("X-Amz-Security-Token") != session.session_token:
-        raise _refusal(endpoint, "ExpiredTokenException", "The security token included in the request is expired")
+        raise _invalid(endpoint)
     scope = SCOPE.search(endpoint.headers["Authorization"])
     service, region = (scope["service"], scope["region"]) if scope else ("", endpoint.region)
     place = Place(endpoint.current_account, region)
@@ -105,17 +105,16 @@ def _parameters(endpoint: BaseResponse) -> dict[str, Any]:
 
 
 def _denial(endpoint: BaseResponse, session: AssumedRole, request: Request, why: str) -> Exception:
+    what = f"{request.action} on resource: {request.resource} ({why})"
     if _speaks_json(endpoint):
-        what = f"{request.action} on resource: {request.resource}"
-        message = f"User: {session.arn} is not authorized to perform: {what} ({why})"
-        return _refusal(endpoint, "AccessDeniedException", message)
-    return AccessDeniedError(session.arn, f"{request.action} on resource: {request.resource} ({why})")
+        return JsonRESTError("AccessDeniedException", f"User: {session.arn} is not authorized to perform: {what}")
+    return AccessDeniedError(session.arn, what)
 
 
-def _refusal(endpoint: BaseResponse, code: str, message: str) -> Exception:
+def _invalid(endpoint: BaseResponse) -> Exception:
     if _speaks_json(endpoint):
-        return JsonRESTError(code, message)
-    return AccessDeniedError(message, code)
+        return JsonRESTError("ExpiredTokenException", "The security token included in the request is expired")
+    return InvalidClientTokenIdError()
 
 
 def _speaks_json(endpoint: BaseResponse) -> bool:

@@ -1,4 +1,4 @@
-"""One account per module, its AWS in a process of its own."""
+"""One account for all tests of the templates, its AWS in a process of its own."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from deployments.sandbox.aws import client
 from tests.deployments.aws.account import Account
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """Return the account with its environments and roles."""
     running = client.start(tmp_path_factory.mktemp("aws"), time_scale=0.02)

@@ -5,6 +5,8 @@ import pytest
 from tests.deployments.aws.account import TEMPLATES, Account, role_arn
 from tests.deployments.aws.matrix import hold
 
+pytestmark = pytest.mark.xdist_group("account")
+
 
 def test_each_role_may_do_its_own_calls_in_its_own_environment_only(
     account: Account, capsys: pytest.CaptureFixture[str]

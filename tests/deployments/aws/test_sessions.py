@@ -1,6 +1,5 @@
 """The product's own clients, with the roles of the templates: what they call, who they are, and for how long."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,8 @@ from promoter.identities import CALLS, identity
 from promoter.records import Rollout
 from tasks import clients, observation
 from tests.deployments.aws.account import Account, role_arn
+
+pytestmark = pytest.mark.xdist_group("account")
 
 
 @pytest.fixture(autouse=True)
@@ -193,23 +194,3 @@ def test_an_expired_session_does_nothing(account: Account) -> None:
 
     with pytest.raises(ClientError, match="ExpiredToken"):
         account.client("ecs", ended).describe_services(cluster="ecs-staging", services=["svc-staging"])
-
-
-def test_session_policies_are_whole_and_short_enough(account: Account) -> None:
-    """STS takes 2048 letters; the longest names that a service file may hold fit for each purpose."""
-    longest = account.environments["staging"].model_copy(
-        update={
-            "cluster": "c" * 128,
-            "service": "s" * 128,
-            "family": "f" * 128,
-            "secret": "x" * 256,
-            "region": "ap-southeast-2",
-        }
-    )
-
-    for purpose in CALLS:
-        found = identity(longest, purpose, "p" * 100)
-        assert found is not None
-        assert json.loads(found.policy)["Statement"]
-        assert len(found.policy) <= 2048
-        assert len(found.session) == 64

@@ -15,6 +15,8 @@ CLAIM = "token.actions.githubusercontent.com"
 HERE = {"aws:SourceAccount": NUMBER, "aws:SourceArn": f"arn:aws:ecs:us-east-2:{NUMBER}:*"}
 MAIN = {f"{CLAIM}:aud": "sts.amazonaws.com", f"{CLAIM}:sub": "repo:OWNER/NAME:ref:refs/heads/main"}
 
+pytestmark = pytest.mark.xdist_group("account")
+
 
 @pytest.mark.parametrize(
     ("principal", "action", "context", "trusted"),
