@@ -24,6 +24,9 @@ GITHUB = f"arn:aws:iam::{NUMBER}:oidc-provider/token.actions.githubusercontent.c
 PERSON = f"arn:aws:iam::{NUMBER}:user/ada"
 
 
+SESSION = boto3.Session()
+
+
 def role_arn(kind: str, environment: str = "") -> str:
     """Return the ARN that a role of the templates has."""
     return f"arn:aws:iam::{NUMBER}:role/promoter-{kind}" + (f"-{environment}" if environment else "")
@@ -43,12 +46,17 @@ class Account:
     environments: dict[str, Environment] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     """The ARN of each environment's secret."""
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
-        """Return a client, the owner's own without credentials."""
+        """Return a client, the owner's own without credentials; making one takes longer than many calls, so each is kept."""
         keys = credentials or {"aws_access_key_id": "owner", "aws_secret_access_key": "owner"}
-        where = {"region_name": REGION, "endpoint_url": self.endpoint_url}
-        return boto3.client(service, config=Config(parameter_validation=False), **where, **keys)  # type: ignore[call-overload]
+        name = (service, keys["aws_access_key_id"])
+        if name not in self.clients:
+            where = {"region_name": REGION, "endpoint_url": self.endpoint_url}
+            settings = Config(parameter_validation=False)  # what AWS refuses, the sandbox is to refuse
+            self.clients[name] = SESSION.client(service, config=settings, **where, **keys)  # type: ignore[call-overload]
+        return self.clients[name]
 
     def session(self, role: str, **settings: Any) -> dict[str, str]:
         """Return the credentials of a session of `role`, as whoever it trusts would get them."""
