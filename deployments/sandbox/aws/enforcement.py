@@ -16,7 +16,7 @@ from moto.iam.models import Role, iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sts.models import AssumedRole, sts_backends
 
-from deployments.sandbox.aws.authoriser import Document, Powers, Request, trusts
+from deployments.sandbox.aws.authoriser import Document, Powers, Request, many, trusts
 from deployments.sandbox.aws.permissions import Place, needed
 
 SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
@@ -92,8 +92,9 @@ def _default_version(policy: Any) -> Any:  # noqa: ANN401 - moto's policy
 
 
 def _document(document: Any) -> Document:  # noqa: ANN401 - moto keeps what CloudFormation made as it is, and the rest as text
-    parsed: Document = json.loads(document) if isinstance(document, str) else document
-    return parsed
+    """Return a policy document; where a statement was AWS::NoValue moto keeps an empty place, and CloudFormation keeps none."""
+    parsed = json.loads(document) if isinstance(document, str) else document
+    return {**parsed, "Statement": [one for one in many(parsed.get("Statement", ())) if one is not None]}
 
 
 def _parameters(endpoint: BaseResponse) -> dict[str, Any]:

@@ -186,6 +186,9 @@ def definition_of(environment: Environment, name: str) -> dict[str, Any]:
 
 
 def parsed(document: Any) -> Document:
-    """Return a policy document; one that CloudFormation made moto answers as Python writes it."""
-    found: Document = ast.literal_eval(document) if isinstance(document, str) else document
-    return found
+    """Return a policy document as CloudFormation makes it.
+
+    Where a template makes it, moto answers as Python writes it, and keeps an empty place for each statement that is AWS::NoValue.
+    """
+    found = ast.literal_eval(document.replace(" null", " None")) if isinstance(document, str) else document
+    return {**found, "Statement": [one for one in found.get("Statement", ()) if one is not None]}
