@@ -190,5 +190,5 @@ def parsed(document: Any) -> Document:
 
     Where a template makes it, moto answers as Python writes it, and keeps an empty place for each statement that is AWS::NoValue.
     """
-    found = ast.literal_eval(document.replace(" null", " None")) if isinstance(document, str) else document
+    found = ast.literal_eval(document) if isinstance(document, str) else document
     return {**found, "Statement": [one for one in found.get("Statement", ()) if one is not None]}
