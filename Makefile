@@ -23,10 +23,11 @@ kill-matrix: environment ## a promotion and its way back, killed at every extern
 prefect-faults: environment ## every fault with a real Prefect server and worker; writes docs/prefect-faults.md
 	@$(RUN) python -m tests.stories.faults $(ARGS)
 
-lint: environment ## style and types
+lint: environment ## style, types and templates
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
+	@$(RUN) cfn-lint deployments/aws/*.yaml
 
 bench: environment ## ratios, printed
 	@$(RUN) python -m deployments.bench $(ARGS)

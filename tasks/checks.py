@@ -36,7 +36,7 @@ def run_checks(promotion: Promotion, version: Version) -> TestReport:
 def rehearse(promotion: Promotion, version: Version) -> Rehearsal:
     """Prove on a throwaway database whether the pending migrations can be taken back without losing a row."""
     logger.info("rehearsing the migrations of %s", version.tag)
-    return rehearse_for(promotion.service, promotion.environment_name, promotion.push)
+    return rehearse_for(promotion.service, promotion.environment_name, promotion.push, str(promotion.id))
 
 
 def check(service: Service, push: Push, version: Version) -> TestReport:
@@ -48,10 +48,10 @@ def check(service: Service, push: Push, version: Version) -> TestReport:
         return _upload(report, service, push, folder)
 
 
-def rehearse_for(service: Service, name: str, push: Push) -> Rehearsal:
-    """Do what `rehearse` does; needs no promotion. `name` is the environment's."""
+def rehearse_for(service: Service, name: str, push: Push, subject: str | None = None) -> Rehearsal:
+    """Do what `rehearse` does; needs no promotion. `name` is the environment's, `subject` for whom it is done (None: a person)."""
     environment = service.environment(name)
-    credentials = clients.database(service, environment)
+    credentials = clients.database(service, environment, subject)
     before = migrations.heads(credentials, version_table=service.migrations.version_table)
     models = running_models(service, name) if service.migrations.models else ()
     return rehearse_after(before, service, push, environment.variables, live=credentials, models=models)

@@ -31,7 +31,7 @@ def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehears
     Raises SchemaError; it is transient where a lock was in the way, and nothing has to be taken back then.
     """
     logger.info("%s: rehearsal says %s", image.tag, rehearsal.verdict)
-    credentials = clients.database(promotion.service, promotion.environment)
+    credentials = clients.database(promotion.service, promotion.environment, str(promotion.id))
     with _runner(promotion, promotion.push.commit) as runner:
         planned = migrations.plan(runner, credentials)
         intent = yield planned if planned.before == planned.after else _prepared(planned, promotion, rehearsal)
@@ -45,7 +45,7 @@ def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehears
 @undo.register
 def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> Undone:
     """Take the schema back where the environment's policy and the rehearsal allow it; else keep it: the old release ran on it."""
-    credentials = clients.database(promotion.service, promotion.environment)
+    credentials = clients.database(promotion.service, promotion.environment, str(promotion.id))
     migrations.end_orphans(credentials)
     table = promotion.service.migrations.version_table
     now = migrations.heads(credentials, version_table=table)
@@ -70,7 +70,7 @@ def downgrade(promotion: Promotion, lease: Lease, plan: RollbackPlan, rollout: R
     """Take the schema down to the older release's revisions, once no task of the newer one is left; `plan` has a downgrade."""
     assert plan.downgrade is not None  # noqa: S101 - the flow asks for it only then
     rollouts.drain(service_of(promotion, lease), rollout.before, timeout=promotion.environment.rollout_timeout)
-    credentials = clients.database(promotion.service, promotion.environment)
+    credentials = clients.database(promotion.service, promotion.environment, str(promotion.id))
     with _runner(promotion, plan.downgrade.commit) as runner:
         intent = yield plan.downgrade
         fence(lease)
@@ -81,7 +81,7 @@ def downgrade(promotion: Promotion, lease: Lease, plan: RollbackPlan, rollout: R
 @undo.register
 def undo_downgrade(change: SchemaDowngrade, promotion: Promotion, lease: Lease) -> Undone:
     """Bring the schema up again before the newer release serves again; that release ran on it."""
-    credentials = clients.database(promotion.service, promotion.environment)
+    credentials = clients.database(promotion.service, promotion.environment, str(promotion.id))
     migrations.end_orphans(credentials)
     if migrations.heads(credentials, version_table=promotion.service.migrations.version_table) == change.before:
         return "nothing"

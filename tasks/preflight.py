@@ -7,13 +7,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from promoter import probe, remotes
-from promoter.ecs import EcsService, exposure, task_definitions
+from promoter.ecs import exposure, task_definitions
 from promoter.errors import ImageError, ReleaseError
 from promoter.ledger.promotions import Promotion
 from promoter.records import Version
 from promoter.registry import Registry, split
 from promoter.schema import migrations
 from tasks import clients
+from tasks.services import service_of
 from tasks.stage import is_transient
 
 
@@ -39,7 +40,7 @@ def check_environment(promotion: Promotion, version: Version) -> None:
 
 
 def _check_database(promotion: Promotion, _version: Version) -> None:
-    credentials = clients.database(promotion.service, promotion.environment)
+    credentials = clients.database(promotion.service, promotion.environment, str(promotion.id))
     migrations.heads(credentials, version_table=promotion.service.migrations.version_table)
 
 
@@ -55,7 +56,7 @@ def _check_health_url(promotion: Promotion, _version: Version) -> None:
 def _check_definition(promotion: Promotion, _version: Version) -> None:
     """Refuse a release that would show a secret, and one that could not be undone, since the image to go back to is gone."""
     environment = promotion.environment
-    ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
+    ecs = service_of(promotion, None)  # the deployer: a role that cannot be assumed stops the release here
     definition = ecs.definition(ecs.check().task_definition)
     exposure.refuse(definition, environment.plain_variables)
     image = task_definitions.image(definition, environment.container)

@@ -59,5 +59,5 @@ def undo_rollout(rollout: Rollout, promotion: Promotion, lease: Lease) -> Undone
 
 def _secrets(promotion: Promotion) -> list[str]:
     """Return what no log line of a task may show in an error."""
-    hidden = clients.hidden_values(promotion.service, promotion.environment)
+    hidden = clients.hidden_values(promotion.service, promotion.environment, str(promotion.id))
     return [spelling for value in hidden for spelling in spellings(value)]

@@ -8,7 +8,10 @@ from promoter.ledger.promotions import Promotion
 from tasks import clients
 
 
-def service_of(promotion: Promotion, lease: Lease) -> EcsService:
-    """Return the service that `promotion` changes while it holds `lease`."""
-    environment = promotion.environment
-    return EcsService(clients.ecs(environment), clients.logs(environment), environment, fence=partial(fence, lease))
+def service_of(promotion: Promotion, lease: Lease | None) -> EcsService:
+    """Return the service that `promotion` changes as its deployer while it holds `lease`; without one it only looks."""
+    environment, subject = promotion.environment, str(promotion.id)
+    ecs, logs = clients.ecs(environment, "deploy", subject), clients.logs(environment, "deploy", subject)
+    if lease is None:
+        return EcsService(ecs, logs, environment)
+    return EcsService(ecs, logs, environment, fence=partial(fence, lease))

@@ -85,7 +85,7 @@ class Work:
     def roll_out(self, image: str) -> None:
         """Let the service run `image` and wait until ECS says COMPLETED."""
         environment = self.service.environment("staging")
-        ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
+        ecs = EcsService(clients.ecs(environment, "deploy"), clients.logs(environment, "deploy"), environment)
         with self.timed("ECS rollout"):
             answer = ecs.definition(ecs.describe().task_definition)
             allowed = task_definitions.fields(ecs.client)

@@ -24,15 +24,18 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 URL = r"^https?://[^/@\s]+/\S*$"
 FULL_NAME = r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$"
 OBJECT = r"^([A-Za-z_][\w.]*:[A-Za-z_][\w.]*)?$"
+ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$"
 PATTERNS = {
     FULL_NAME: "OWNER/NAME as GitHub has it",
     OBJECT: "a module and a name in it such as app.models:Base",
     NAME: "up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
+    ROLE: "the ARN of an IAM role such as arn:aws:iam::123456789012:role/promoter-deployer-staging",
     URL: "a URL such as https://api.example/health, without user and password",
 }
 """Each pattern in words."""
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
+RoleArn = Annotated[str, StringConstraints(pattern=ROLE)]
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 AnswerField = Annotated[
@@ -245,6 +248,12 @@ class Environment(Model):
     """Name of a Prefect `aws-credentials` block; None takes the AWS environment of the worker."""
     endpoint_url: str | None = None
     """Another AWS endpoint than Amazon's."""
+    deployer_role: RoleArn | None = None
+    """ARN of the role that changes the service; None changes it as who the worker is."""
+    migrator_role: RoleArn | None = None
+    """ARN of the role that reads `secret`; None reads it as who the worker is."""
+    verifier_role: RoleArn | None = None
+    """ARN of the role that looks at the service; None takes `deployer_role`, narrowed to looking."""
     rollout_timeout: Seconds = 900
     health_timeout: Seconds = 300
     """How long the health check waits for the right answer after the rollout, in seconds."""

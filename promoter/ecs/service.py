@@ -196,6 +196,7 @@ class EcsService:
         hints = {
             "ClusterNotFoundException": "Mend the environment's cluster and region, or create the cluster.",
             "ServiceNotFoundException": "Create the service, or mend the environment's names.",
+            "AccessDenied": "Let the worker assume the environment's role, in its policy and in the role's trust.",
             "AccessDeniedException": "Allow it in the policy of the role that promotes.",
         }
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

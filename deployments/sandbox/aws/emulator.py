@@ -1,4 +1,4 @@
-"""Puts our ECS, our answers about targets and our authorization into moto's server.
+"""Puts our ECS, our answers about targets and our authorisation into moto's server.
 
 These are the private seams of moto 5.2.5 that the sandbox stands on; there are no others.
 """
@@ -12,6 +12,7 @@ import moto.secretsmanager.urls
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 from moto.server import ThreadedMotoServer
 
+from deployments.sandbox.aws import enforcement
 from deployments.sandbox.aws.authorization import SecretsManagerEndpoint
 from deployments.sandbox.aws.endpoint import EcsEndpoint
 from deployments.sandbox.aws.load_balancer import LoadBalancer
@@ -29,6 +30,7 @@ def serve(port: int, regions: Regions, balancer: LoadBalancer) -> ThreadedMotoSe
     moto.ecs.urls.url_paths = {"{0}/$": EcsEndpoint.dispatch}
     moto.secretsmanager.urls.url_paths = {"{0}/$": SecretsManagerEndpoint.dispatch}
     _show_targets(balancer)
+    enforcement.enforce()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()

@@ -43,11 +43,13 @@ class EcsEndpoint(BaseResponse):
             return _json(500, {"__type": "ServerException", "message": repr(error)}, self.response_headers)
 
     def _answer(self, action: str) -> str:
-        operation = OPERATIONS.get(action)
-        if operation is None:
+        if action not in service_model().operation_names:
             raise unsupported(f"The operation {action}")
         request = _request(action, self.body)
         self._authorize(request)
+        operation = OPERATIONS.get(action)
+        if operation is None:
+            raise unsupported(f"The operation {action}")
         region = self.regions.get(self.current_account, self.region)
         with region.lock:
             answer = _dump(operation(region, request))

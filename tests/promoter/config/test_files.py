@@ -40,6 +40,7 @@ ORDERS = (
 )
 BRANCH_KEYS = "pattern, stages, suffix, platforms, environment"
 IMAGE_KEYS = "repository, builder, context, dockerfile, cache, insecure, credentials, layers, timeout"
+ROLE = "the ARN of an IAM role such as arn:aws:iam::123456789012:role/promoter-deployer-staging"
 NAME = "up to 128 letters, digits, '.', '_' and '-', a letter or digit first"
 
 
@@ -155,6 +156,18 @@ def test_false_asks_for_nothing_in_the_health_answer(file: Callable[[str], Path]
             "https://me:secret@api",
             "environments.staging.health_url: is something else, expected a URL such as https://api.example/health, without user and password",
             id="a URL with a password",
+        ),
+        pytest.param(
+            "health_timeout = 300",
+            'deployer_role = "promoter-deployer"',
+            f"environments.staging.deployer_role: is 'promoter-deployer', expected {ROLE}",
+            id="a role's name alone",
+        ),
+        pytest.param(
+            "health_timeout = 300",
+            'verifier_role = "arn:aws:iam::123456789012:user/ada"',
+            f"environments.staging.verifier_role: is 'arn:aws:iam::123456789012:user/ada', expected {ROLE}",
+            id="a user in a role's place",
         ),
         pytest.param(
             'environment = "staging"',
