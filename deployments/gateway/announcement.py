@@ -9,7 +9,7 @@ import httpx
 from promoter.ledger.arrivals import Arrival
 
 EVENT = "promoter.push"
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds that Prefect may take; what it did not take, the poller starts."""
 
 
