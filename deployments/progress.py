@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from deployments import runs
+from promoter.config import Service
 from promoter.ledger import promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
@@ -41,3 +42,10 @@ def read(run: UUID) -> Progress:
     ended = state["type"] in runs.ENDED - {"COMPLETED"}
     crashed = str(state["message"] or state["name"]) if ended else None
     return Progress(None, crashed=crashed, released_before=state["type"] == "COMPLETED")
+
+
+def of_push(service: Service, branch: str, commit: str) -> Progress:
+    """Return how far the promotion of a push is that nobody but the push itself asked for."""
+    with connect() as ledger:
+        promotion = promotions.of_push(ledger, service.name, service.repository, branch, commit)
+        return Progress(promotion, tuple(steps.of(ledger, promotion.id)) if promotion else ())

@@ -17,35 +17,43 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path(".sandbox"), metavar="DIR", help="where it lives (.sandbox)"
     )
+    parser.add_argument(
+        "--webhook", action="store_true", help="up: a push to its git remote promotes itself, as on GitHub"
+    )
     parser.add_argument("--container", action="store_true", help="up: run tasks as containers; needs a Docker engine")
 
 
-def run(*, action: str, folder: Path, container: bool) -> int:
+def run(*, action: str, folder: Path, container: bool, webhook: bool) -> int:
     """Do it; `status` ends with 1 unless everything runs."""
-    return {"up": _up, "down": _down, "status": _status, "env": _env}[action](folder, container)
+    if action == "up":
+        return _up(folder, container=container, webhook=webhook)
+    return {"down": _down, "status": _status, "env": _env}[action](folder)
 
 
-def _up(folder: Path, container: bool) -> int:  # noqa: FBT001 - dispatched by name
+def _up(folder: Path, *, container: bool, webhook: bool) -> int:
     running = sandbox.up(folder, runtime="container" if container else "process")
+    if webhook:
+        sandbox.promote_pushes(running)
+        _say(f"a push to {running.remote} promotes itself")
     _say(f"the sandbox in {running.folder} is up; Prefect UI: {running.ui}")
     _say(f'eval "$(promoter sandbox env --folder {shlex.quote(str(folder))})" lets this shell work with it')
     return 0
 
 
-def _down(folder: Path, _container: bool) -> int:  # noqa: FBT001
+def _down(folder: Path) -> int:
     ended = sandbox.down(folder)
     _say(f"ended: {', '.join(ended)}" if ended else f"there is no sandbox in {folder}")
     return 0
 
 
-def _status(folder: Path, _container: bool) -> int:  # noqa: FBT001
+def _status(folder: Path) -> int:
     found = _found(folder)
     for part in found.parts.values():
         _say(f"{part.name:10} {'up' if is_alive(part) else 'DOWN':5} {part.url}")
     return 0 if found.is_alive() else 1
 
 
-def _env(folder: Path, _container: bool) -> int:  # noqa: FBT001
+def _env(folder: Path) -> int:
     for name, value in _found(folder).variables.items():
         _say(f"export {name}={shlex.quote(value)}")
     return 0

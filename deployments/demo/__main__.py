@@ -51,7 +51,8 @@ def main() -> int:
 
 def _tell(console: Console, running: sandbox.Sandbox) -> list[Result]:
     service = config.find("sample-api", Settings().services)
-    repository = SampleRepository.create(running.folder / "remote.git", running.folder / "sample")
+    repository = SampleRepository.create(running.remote, running.folder / "sample")
+    sandbox.promote_pushes(running)
     began = time.monotonic()
     results = []
     for number, chapter in enumerate(story.CHAPTERS, 1):

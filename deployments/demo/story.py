@@ -1,11 +1,12 @@
 """The story: what is pushed, what has to come of it, and what was seen."""
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployments import runs
-from deployments.progress import Progress, read
+from deployments import progress
+from deployments.progress import Progress
 from deployments.sandbox.sample.repository import SampleRepository
 from deployments.sandbox.sample.scenarios import Scenario
 from promoter import images, remotes, summary
@@ -17,6 +18,8 @@ from tasks.observation import Observation, observe
 
 ERROR = "TypeError: can't subtract offset-naive and offset-aware datetimes"
 """What the service of the broken release writes to its log when it answers 500; the cause has to show it."""
+PATIENCE = 180.0
+"""Seconds after which a push that nobody promotes is given up."""
 Watch = Callable[[Callable[[], Progress]], Progress]
 """Shows a promotion until it has ended, and returns it as it is then."""
 
@@ -64,8 +67,9 @@ def _merge(source: str, into: str) -> Callable[[SampleRepository], str]:
 
 
 def _broken(repository: SampleRepository) -> str:
-    _feature(Scenario.NEW_MIGRATION, Scenario.HEALTH_500)(repository)
-    return repository.merge("dev", "test")
+    for scenario in (Scenario.NEW_MIGRATION, Scenario.HEALTH_500):
+        repository.commit(scenario, "feat/health-500")
+    return repository.merge("feat/health-500", "test")
 
 
 CHAPTERS = (
@@ -121,21 +125,33 @@ CHAPTERS = (
 
 
 def tell(chapter: Chapter, service: Service, repository: SampleRepository, watch: Watch) -> Result:
-    """Push, promote, watch, and compare what is seen afterwards with what is expected."""
+    """Push, watch what the push starts, and compare what is seen afterwards with what is expected."""
     before = world(service)
-    commit = chapter.push(repository)
-    run = runs.promote(service, chapter.branch, commit)
-    progress = watch(lambda: read(run))
-    seen = {"outcome": "crashed", "cause": progress.crashed}
-    if progress.promotion is not None:
-        seen = look(service, progress, before, world(service))
-    return Result(chapter.title, chapter.expected, seen, summary.table(progress.steps))
+    ended = watch(_promotion(service, chapter.branch, chapter.push(repository)))
+    seen = {"outcome": "crashed", "cause": ended.crashed}
+    if ended.promotion is not None:
+        seen = look(service, ended, before, world(service))
+    return Result(chapter.title, chapter.expected, seen, summary.table(ended.steps))
 
 
-def look(service: Service, progress: Progress, before: "World", after: "World") -> dict[str, Any]:
+def _promotion(service: Service, branch: str, commit: str) -> Callable[[], Progress]:
+    """Return what looks how far the promotion of a push is; one that never begins ends as crashed."""
+    deadline = time.monotonic() + PATIENCE
+
+    def look() -> Progress:
+        found = progress.of_push(service, branch, commit)
+        if found.promotion is None and time.monotonic() > deadline:
+            where = "remote.git/webhook.log and logs/ in the sandbox's folder say how far it came"
+            return replace(found, crashed=f"nobody promotes the push after {PATIENCE:g} s: {where}")
+        return found
+
+    return look
+
+
+def look(service: Service, ended: Progress, before: "World", after: "World") -> dict[str, Any]:
     """Return what came of a promotion, in the words of `Chapter.expected` and with the facts beside them."""
-    promotion = progress.promotion
-    version = next((step.result for step in progress.steps if isinstance(step.result, Version)), None)
+    promotion = ended.promotion
+    version = next((step.result for step in ended.steps if isinstance(step.result, Version)), None)
     assert promotion is not None  # noqa: S101 - the caller saw it
     tag = version.tag if version else ""
     digest = after.digest_of(service, tag)

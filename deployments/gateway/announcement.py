@@ -9,7 +9,7 @@ import httpx
 from promoter.ledger.arrivals import Arrival
 
 EVENT = "promoter.push"
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds that Prefect may take; what it did not take, the poller starts."""
 
 
@@ -37,21 +37,21 @@ def event(arrival: Arrival, sentence: str, now: datetime) -> dict[str, Any]:
     }
 
 
-async def announce(arrival: Arrival, sentence: str) -> str | None:
+def announce(client: httpx.Client, arrival: Arrival, sentence: str) -> str | None:
     """Tell Prefect of the push; return what was in the way, None where Prefect took it."""
     api = os.environ.get("PREFECT_API_URL")
     if not api:
         return "PREFECT_API_URL is not set"
     told = [event(arrival, sentence, datetime.now(UTC))]
     try:
-        async with httpx.AsyncClient(base_url=api, timeout=PATIENCE, auth=_authentication()) as client:
-            (await client.post("/events", json=told)).raise_for_status()
-    except httpx.HTTPError as error:
+        answer = client.post(f"{api.rstrip('/')}/events", json=told, timeout=PATIENCE, auth=_authentication())
+        answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{type(error).__name__}: {error}"
     return None
 
 
-def _authentication() -> httpx.BasicAuth | None:
-    """Return the credential of a Prefect server that asks for one, as Prefect's own setting has it: `user:password`."""
+def _authentication() -> httpx.Auth:
+    """Return the credential of a Prefect server that asks for one, as Prefect's own setting has it: `user:password`; else none."""
     user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    return httpx.BasicAuth(user, password) if user else None
+    return httpx.BasicAuth(user, password) if user else httpx.Auth()

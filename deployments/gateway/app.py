@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Sequence
 
+import httpx
 import psycopg
 from anyio import CapacityLimiter, to_thread
 from fastapi import BackgroundTasks, FastAPI
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 DELIVERY = re.compile(r"[A-Za-z0-9-]{1,64}")
 CONNECTIONS = 8
 """To the ledger, at once; who comes in a burst waits for one."""
+TELLERS = 4
+"""Who tell Prefect, at once; a Prefect that is slow keeps no push waiting."""
 REFUSED = "not signed with a secret of this gateway"
 """The one answer to everything that is not verified."""
 DOWN = (LedgerError, psycopg.Error)
@@ -54,6 +57,8 @@ class Gateway:
         self.secrets = signature.secrets(settings)
         self.metrics = Metrics()
         self._connections = CapacityLimiter(CONNECTIONS)
+        self._tellers = CapacityLimiter(TELLERS)
+        self._prefect = httpx.Client()  # one for all: each makes a TLS context, which takes longer than a push
 
     async def github(self, request: Request, later: BackgroundTasks) -> Response:
         """Answer one webhook; whatever is told to Prefect is told after the answer."""
@@ -118,25 +123,22 @@ class Gateway:
         return [arrival for arrival, _ in noted]
 
     async def _tell(self, arrival: Arrival, sentence: str) -> None:
+        await to_thread.run_sync(self._announce, arrival, sentence, limiter=self._tellers)
+
+    def _announce(self, arrival: Arrival, sentence: str) -> None:
         """Tell Prefect of a push that nobody started yet; what goes wrong here, the poller mends."""
         try:
-            if await to_thread.run_sync(self._try, arrival, limiter=self._connections) is None:
-                return
-            problem = await announce(arrival, sentence)
+            with connect(self.settings) as ledger:
+                if arrivals.take(ledger, arrival.id) is None:
+                    return
+            problem = announce(self._prefect, arrival, sentence)
             if problem is not None:
                 self.metrics.untold.inc()
                 logger.warning("Prefect is not told of push %s yet: %s", arrival.id, problem)
-                await to_thread.run_sync(self._give_back, arrival, limiter=self._connections)
+                with connect(self.settings) as ledger:
+                    arrivals.give_back(ledger, arrival.id)
         except DOWN as error:
             logger.warning("push %s is left to the poller: %s", arrival.id, error)
-
-    def _try(self, arrival: Arrival) -> int | None:
-        with connect(self.settings) as ledger:
-            return arrivals.take(ledger, arrival.id)
-
-    def _give_back(self, arrival: Arrival) -> None:
-        with connect(self.settings) as ledger:
-            arrivals.give_back(ledger, arrival.id)
 
     def _look(self) -> None:
         with connect(self.settings) as ledger:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 
 from deployments.sandbox.aws import processes
 from deployments.sandbox.registry import access
+from deployments.sandbox.webhook import Webhook
 from promoter.errors import PromoterError
 from promoter.secrets import DatabaseCredentials
 from promoter.shell import run
@@ -22,8 +24,10 @@ from promoter.shell import run
 ROOT = Path(__file__).parents[2]
 """Where prefect.yaml is."""
 POOL = "promoter"
-PATIENCE = 90.0
+PATIENCE = 180.0
 """How long a process may take until it answers, in seconds."""
+ANSWER = 20.0
+"""How long it may take for one answer, in seconds: it may have begun to listen and have much to do yet."""
 KEPT = (
     "DOCKER_CONFIG",
     "DOCKER_CONTEXT",
@@ -79,7 +83,7 @@ def start_prefect(folder: Path, database: DatabaseCredentials, *, deploy: bool =
     }
     argv = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     part = _start("prefect", folder, argv, variables, url)
-    _wait(part, folder, lambda: httpx.get(f"{url}/api/health", timeout=1).is_success)
+    _wait(part, folder, lambda: httpx.get(f"{url}/api/health", timeout=ANSWER).is_success)
     if deploy:
         _deploy({name: variables[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")})
     return part
@@ -112,8 +116,20 @@ def start_watcher(folder: Path, variables: Mapping[str, str]) -> Part:
     return _start("watcher", folder, ["-m", "deployments.cli", "watch"], variables)
 
 
+def start_gateway(folder: Path, variables: Mapping[str, str], hook: Webhook) -> Part:
+    """Start `promoter gateway` where the remote's webhook tells of pushes, and return when it takes them."""
+    place = urlsplit(hook.url)
+    needed = {name: variables[name] for name in NEEDS} | {"PROMOTER_WEBHOOK_SECRET": hook.secret}
+    url = f"http://{place.netloc}"
+    part = _start("gateway", folder, ["-m", "deployments.cli", "gateway", "--port", str(place.port)], needed, url)
+    _wait(part, folder, lambda: httpx.get(f"{url}/healthz", timeout=ANSWER).is_success)
+    return part
+
+
 IDLE = ("poll-branches", "verify-health")
-"""Deployments whose schedule rests here, for each run is a process: no service of the sandbox is on GitHub, and nobody else changes it."""
+"""Deployments that wait for somebody to start them here: a look every few minutes is a process every few minutes."""
+NEEDS = ("PREFECT_API_URL", "PROMOTER_LEDGER_PASSWORD", "PROMOTER_LEDGER_URL", "PROMOTER_SERVICES")
+"""What the gateway is told besides its secret."""
 DATABASE_URL = "postgresql+asyncpg://{user}:{password}@{host}:{port}/{database}"
 
 

@@ -12,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deployments.sandbox import parts, provision
+from deployments.sandbox import parts, provision, webhook
 from deployments.sandbox.aws.images import host_platforms
 from deployments.sandbox.parts import Part
 from deployments.sandbox.sample.repository import FIRST_TAG, SampleRepository
-from deployments.sandbox.sample.service import service, to_toml
-from promoter import config, postgres
+from deployments.sandbox.sample.service import GITHUB, NAME, service, to_toml
+from deployments.sandbox.webhook import Webhook
+from promoter import config, postgres, remotes
 from promoter.errors import ConfigurationError
-from promoter.ledger import schema
+from promoter.ledger import arrivals, schema
+from promoter.ledger.connection import connect
 from promoter.postgres import Server
 from promoter.postgres.programs import OVERRIDE
 from promoter.settings import Settings
@@ -40,6 +42,11 @@ class Sandbox:
     """What a program needs in its environment to work with it; holds the sandbox's own passwords."""
 
     @property
+    def remote(self) -> Path:
+        """The git remote."""
+        return _remote(self.folder)
+
+    @property
     def ui(self) -> str:
         """The address of the Prefect UI."""
         return self.parts["prefect"].url
@@ -58,7 +65,8 @@ class Sandbox:
 def up(folder: Path, *, prefect: bool = True, runtime: str = "process") -> Sandbox:
     """Bring the sandbox of `folder` up and return it; one that runs is returned as it is.
 
-    `prefect=False` leaves the Prefect server, its worker and the watcher out. `runtime` is how ECS tasks run: `process` or `container`.
+    `prefect=False` leaves the Prefect server, its worker, the watcher and the gateway out. `runtime` is how ECS tasks run: `process` or
+    `container`. Until `promote_pushes`, a push promotes nothing by itself.
     """
     folder = folder.resolve()
     running = read(folder)
@@ -84,9 +92,29 @@ def up(folder: Path, *, prefect: bool = True, runtime: str = "process") -> Sandb
             started.append(orchestrator.result())
             variables["PREFECT_API_URL"] = f"{started[-1].url}/api"
             started += [parts.start_worker(folder, variables), parts.start_watcher(folder, variables)]
+            started.append(parts.start_gateway(folder, variables, _webhook(folder)))
     sandbox = Sandbox(folder, {part.name: part for part in started}, variables)
     _write(sandbox)
     return sandbox
+
+
+def promote_pushes(sandbox: Sandbox) -> None:
+    """Let every push promote itself from now on, as if the remote's webhook had just been set up on GitHub.
+
+    What its branches hold now is noted as what was there before: no look at them starts it.
+    """
+    with connect(_settings(sandbox.variables)) as ledger:
+        for branch, commit in remotes.heads(str(sandbox.remote)).items():
+            arrivals.note(
+                ledger,
+                service=NAME,
+                repository=str(sandbox.remote),
+                branch=branch,
+                commit=commit,
+                pushed_by=webhook.LOGIN,
+                dropped=arrivals.BEFORE,
+            )
+    webhook.switch_on(sandbox.remote)
 
 
 def down(folder: Path) -> list[str]:
@@ -137,7 +165,7 @@ def _variables(folder: Path, server: Server) -> dict[str, str]:
 
 def _provision_sample(folder: Path, server: Server, registry: Part, aws: Part) -> None:
     """Make the sample's repository, its service file and its two environments with the first release in them."""
-    remote = folder / "remote.git"
+    remote = _remote(folder)
     SampleRepository.create(remote, folder / "sample")
     urls = {name: f"http://127.0.0.1:{parts.free_port()}/health" for name in ("staging", "production")}
     host = registry.url.removeprefix("http://")
@@ -146,6 +174,17 @@ def _provision_sample(folder: Path, server: Server, registry: Part, aws: Part) -
     path.parent.mkdir()
     path.write_text(to_toml(sample))
     provision.provision(config.load(path), FIRST_TAG, server, Settings())
+
+
+def _webhook(folder: Path) -> Webhook:
+    """Return the webhook of the remote, which is off."""
+    url = f"http://127.0.0.1:{parts.free_port()}/github"
+    hook = Webhook(url, secrets.token_urlsafe(24), GITHUB.repository, GITHUB.repository_id)
+    return webhook.create(_remote(folder), hook)
+
+
+def _remote(folder: Path) -> Path:
+    return folder / "remote.git"
 
 
 def _pull_credentials(variables: dict[str, str]) -> dict[str, str]:

@@ -135,6 +135,21 @@ def of_flow_run(connection: Connection[DictRow], flow_run: UUID) -> Promotion | 
     return None if row is None else _read(row)
 
 
+def of_push(
+    connection: Connection[DictRow], service: str, repository: str, branch: str, commit: str
+) -> Promotion | None:
+    """Return the newest promotion of a push, whoever asked for it, if any; rollbacks aside."""
+    row = connection.execute(
+        SELECT
+        + """
+        WHERE (pushes.service, repository, branch, commit) = (%s, %s, %s, %s) AND rollback_to IS NULL
+        ORDER BY accepted_at DESC LIMIT 1
+        """,
+        [service, repository, branch, commit],
+    ).fetchone()
+    return None if row is None else _read(row)
+
+
 def unended(connection: Connection[DictRow]) -> list[Promotion]:
     """Return every promotion that has no outcome yet, the oldest first."""
     rows = connection.execute(SELECT + "WHERE ended_at IS NULL ORDER BY accepted_at").fetchall()

@@ -67,6 +67,21 @@ def test_a_promotion_is_read_from_the_ledger(settings: Settings, make_service: C
     assert progress.read(RUN) == Progress(promotion)
 
 
+def test_the_promotion_of_a_push_is_the_newest_one(settings: Settings, make_service: Callable[..., Service]) -> None:
+    """Of another branch or commit there is none; a rollback to it is no promotion of it."""
+    service, commit = make_service(), "a" * 40
+    push = Push(repository=service.repository, branch="test", commit=commit, base=None)
+    with connect(settings) as ledger:
+        first = promotions.accept(ledger, service, push)
+        promotions.end(ledger, first.id, "rejected", "no")
+        newest = promotions.accept(ledger, service, push)
+        promotions.roll_back(ledger, service, first.id)
+
+    assert progress.of_push(service, "test", commit) == Progress(newest)
+    assert progress.of_push(service, "dev", commit) == Progress(None)
+    assert progress.of_push(service, "test", "b" * 40) == Progress(None)
+
+
 @pytest.mark.parametrize(
     ("told", "expected"),
     [

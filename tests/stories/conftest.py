@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,7 +102,7 @@ class Stage:
         for name, value in running.variables.items():
             patch.setenv(name, value)
         service = config.find("sample-api", Settings().services)
-        return cls(service, SampleRepository.create(running.folder / "remote.git", running.folder / "sample"))
+        return cls(service, SampleRepository.create(running.remote, running.folder / "sample"))
 
     def world(self) -> World:
         """Return everything that a promotion may change, as it is now."""
@@ -119,22 +119,29 @@ class Stage:
         """Promote the head of `branch` as the worker does, and return the promotion when it has ended."""
         return self.wait(runs.promote(self.service, branch, commit))
 
+    def promoted(self, branch: str, commit: str) -> Told:
+        """Return the promotion of a push that nobody else asked for, when it has ended."""
+        found = self._ended(lambda: progress.of_push(self.service, branch, commit))
+        assert found.promotion is not None
+        assert found.promotion.flow_run is not None
+        return Told(found.promotion, found.steps, found.promotion.flow_run)
+
     def wait(self, run: UUID) -> Told:
         """Return the promotion of a flow run when it has ended."""
-        found = self._ended(run)
+        found = self._ended(lambda: progress.read(run))
         assert found.promotion is not None, f"the flow run ended without a promotion: {found.crashed}"
         return Told(found.promotion, found.steps, run)
 
     def refused(self, run: UUID) -> str:
         """Return why a flow run ended without a promotion."""
-        found = self._ended(run)
+        found = self._ended(lambda: progress.read(run))
         assert found.promotion is None
         return found.crashed or ""
 
     @staticmethod
-    def _ended(run: UUID) -> Progress:
+    def _ended(look: Callable[[], Progress]) -> Progress:
         deadline = time.monotonic() + PATIENCE
-        while not (found := progress.read(run)).has_ended:
+        while not (found := look()).has_ended:
             assert time.monotonic() < deadline, f"not at an end after {PATIENCE:g} s: {found}"
             time.sleep(LOOK)
         return found

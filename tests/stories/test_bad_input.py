@@ -201,7 +201,7 @@ def test_a_wrong_word_is_told_before_anything_is_touched(stage: Stage, outside: 
 def test_what_is_wrong_rejects_the_promotion(stage: Stage) -> None:
     """No check ran, nothing was built, nothing moved; the run says so by its name."""
     before = stage.world()
-    service = with_staging(stage.service, secret="nowhere").model_copy(update={"name": "no-secret"})
+    service = with_staging(stage.service, secret="nowhere").model_copy(update={"name": "no-secret", "github": None})
     (Settings().services / "no-secret.toml").write_text(to_toml(service))
 
     told = replace(stage, service=service).promote("test")

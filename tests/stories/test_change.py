@@ -80,7 +80,12 @@ def change(stage: Stage, branch: str, scenario: Scenario) -> str:
 
 def without_environments(service: Service) -> Service:
     """Return a service like `service` of which only `dev` is known, and write its file."""
-    parts = {"name": "no-environments", "branches": service.branches[:1], "environments": {}}
+    parts: dict[str, Any] = {
+        "name": "no-environments",
+        "github": None,
+        "branches": service.branches[:1],
+        "environments": {},
+    }
     changed = service.model_copy(update=parts)
     (Settings().services / "no-environments.toml").write_text(to_toml(changed))
     return changed

@@ -12,6 +12,7 @@ from promoter.config import (
     Checks,
     Dependencies,
     Environment,
+    GitHub,
     ImageRule,
     Layers,
     Migrations,
@@ -23,6 +24,8 @@ STAGES = ("version", "test", "build", "deploy", "tag", "latest")
 PRODUCTION_PLATFORMS = ("linux/amd64", "linux/arm64")
 ENVIRONMENTS = {"staging": "dev", "production": "prd"}
 """The environments, and how AWS names call them."""
+GITHUB = GitHub(repository="sample/sample-api", repository_id=1_000_001)
+"""What the webhook of the sandbox's remote calls it."""
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -43,6 +46,7 @@ def service(
     return Service(
         name=NAME,
         repository=str(remote),
+        github=GITHUB,
         dependencies=Dependencies(tool="poetry", groups=("dev",)),
         checks=_checks(),
         image=_image(registry),
