@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from promoter.errors import SchemaError
 from promoter.schema.revisions import Script
-from promoter.schema.runners import SubprocessRunner
+from promoter.schema.runners import Runner
 from promoter.secrets import DatabaseCredentials
 from promoter.text import printable
 
@@ -25,7 +25,7 @@ class Written:
 
 
 def write(
-    runner: SubprocessRunner, credentials: DatabaseCredentials, found: Script, start: tuple[str, ...]
+    runner: Runner, credentials: DatabaseCredentials, found: Script, start: tuple[str, ...]
 ) -> dict[str, Written]:
     """Return what each pending revision would run from the heads `start`; `credentials` are of a database that may be anything.
 
@@ -47,9 +47,7 @@ def write(
     return single
 
 
-def _written(
-    runner: SubprocessRunner, credentials: DatabaseCredentials, start: tuple[str, ...], end: tuple[str, ...]
-) -> Written:
+def _written(runner: Runner, credentials: DatabaseCredentials, start: tuple[str, ...], end: tuple[str, ...]) -> Written:
     try:
         answer = runner.run("sql", end, credentials, start=start)
     except SchemaError as error:

@@ -8,14 +8,12 @@ from promoter.schema import hazards, lint, locks, migrations, offline, policy, s
 from promoter.schema.hazards import Found
 from promoter.schema.offline import Written
 from promoter.schema.revisions import Revision
-from promoter.schema.runners import SubprocessRunner
+from promoter.schema.runners import Runner
 from promoter.schema.sources import Source
 from promoter.secrets import DatabaseCredentials
 
 
-def plan(
-    runner: SubprocessRunner, scratch: DatabaseCredentials, rehearsal: Rehearsal, rule: DatabaseRollback
-) -> SchemaPlan:
+def plan(runner: Runner, scratch: DatabaseCredentials, rehearsal: Rehearsal, rule: DatabaseRollback) -> SchemaPlan:
     """Return what `runner`'s checkout will do to the schema from where the rehearsal started; `scratch` may be any database.
 
     Raises SchemaError where a migration cannot be read, acknowledges something in words that nobody knows, or the linter does not run.
