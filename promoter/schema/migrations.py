@@ -68,7 +68,6 @@ def exclusive(runner: Runner, credentials: DatabaseCredentials) -> Iterator[psyc
     Waits for whoever migrates it now as long as the rule's `lock_patience`; then raises SchemaError (transient) naming the holder.
     """
     with lock(credentials, patience=runner.rule.lock_patience) as connection:
-        end_sessions(connection)
         runner.end_orphans()
         end_sessions(connection)
         yield connection
