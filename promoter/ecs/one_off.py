@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from promoter.config import Environment
 from promoter.ecs import autopsy, exposure, task_definitions
 from promoter.ecs.service import EcsService
 from promoter.ecs.state import ServiceState, TaskState
@@ -59,28 +60,34 @@ class Ended:
 
 
 def request(
-    errand: Errand, service: ServiceState, *, cluster: str, container: str, attempt: int, hidden: Collection[str] = ()
+    errand: Errand,
+    service: ServiceState,
+    environment: Environment,
+    *,
+    attempt: int,
+    hidden: Collection[str] = (),
 ) -> "RunTaskRequestTypeDef":
     """Return the RunTask request of one attempt at `errand`, placed as `service` is; `hidden` are the definition's secret variables.
 
     Equal wishes have equal tokens, so an attempt whose answer was lost is found by asking again. Raises RolloutError where a
     variable would show a secret.
     """
-    plain = {name: value for name, value in errand.variables.items() if name not in hidden}
-    shown = [name for name, value in plain.items() if exposure.looks_secret(name, value)]
+    variables = {name: value for name, value in errand.variables.items() if name not in hidden}
+    told = {name: value for name, value in variables.items() if name not in environment.plain_variables}
+    shown = [name for name, value in told.items() if exposure.looks_secret(name, value)]
     if shown:
         raise RolloutError(
             f"the task would show what looks like a secret to everybody who may describe it: {', '.join(sorted(shown))}",
-            hint="Take it from the environment's variables, and put it into the container's `secrets`, by the ARN of the secret.",
+            hint="Move it to the container's `secrets`, by the ARN of the secret. If it is none, name it in `plain_variables`.",
         )
     token = uuid.uuid5(TOKENS, "/".join([errand.started_by, errand.purpose, *errand.command, str(attempt)]))
     override = {
-        "name": container,
+        "name": environment.container,
         "command": list(errand.command),
-        "environment": [{"name": name, "value": value} for name, value in sorted(plain.items())],
+        "environment": [{"name": name, "value": value} for name, value in sorted(variables.items())],
     }
     wanted: dict[str, Any] = {
-        "cluster": cluster,
+        "cluster": environment.cluster,
         "taskDefinition": errand.definition,
         "count": 1,
         "startedBy": errand.started_by,
@@ -100,15 +107,7 @@ def run(service: EcsService, errand: Errand, *, timeout: float) -> Ended:
     place = service.describe()
     known = {task.arn for task in _all(service, errand.started_by)}
     for attempt in itertools.count(len(known)):
-        wanted = request(
-            errand,
-            place,
-            cluster=service.environment.cluster,
-            container=service.environment.container,
-            attempt=attempt,
-            hidden=hidden,
-        )
-        arn = _start(service, wanted)
+        arn = _start(service, request(errand, place, service.environment, attempt=attempt, hidden=hidden))
         task = None if arn is None or arn in known else _watch(service, arn, timeout)
         if task is not None:
             code = _exit_code(service, task)

@@ -264,8 +264,7 @@ def test_a_killed_promotion_is_resumed_without_its_task(place: Place) -> None:
             place.definition, ("alembic", "upgrade", "slow"), place.runner()._variables(), place.promotion, "x"
         ),
         place.account.ecs.describe(),
-        cluster=place.account.environment.cluster,
-        container=place.account.environment.container,
+        place.account.environment,
         attempt=0,
     )
     place.account.client("ecs").run_task(**left)

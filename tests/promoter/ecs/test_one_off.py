@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from promoter.config import Environment
 from promoter.ecs import one_off
 from promoter.ecs.one_off import Errand
 from promoter.ecs.state import ServiceState
@@ -19,6 +20,19 @@ def errand(api: Any, *command: str, **variables: str) -> Errand:
     """Return what a task of the service's own definition is to do for one promotion."""
     definition = api.ecs.describe().task_definition
     return Errand(definition, command, variables, started_by="promoter/1", purpose="migrate")
+
+
+def environment(**changes: Any) -> Environment:
+    """Return an environment whose container is `api`."""
+    parts = {
+        "region": "us-east-2",
+        "cluster": "c",
+        "service": "svc",
+        "family": "app",
+        "container": "api",
+        "secret": "none",
+    }
+    return Environment.model_validate({**parts, "health_url": "http://127.0.0.1/health", **changes})
 
 
 def placed(**placement: Any) -> ServiceState:
@@ -35,8 +49,7 @@ def test_a_request_says_all_and_hides_what_is_secret() -> None:
     made = one_off.request(
         wish,
         placed(launchType="FARGATE", networkConfiguration=NETWORK),
-        cluster="c",
-        container="api",
+        environment(),
         attempt=0,
         hidden={"PGHOST", "PGPASSWORD"},
     )
@@ -67,7 +80,7 @@ def test_equal_wishes_have_equal_tokens() -> None:
 
     def token(started_by: str, purpose: str, attempt: int) -> str:
         wish = Errand("app:41", ("true",), {}, started_by, purpose)
-        return str(one_off.request(wish, placed(), cluster="c", container="api", attempt=attempt)["clientToken"])
+        return str(one_off.request(wish, placed(), environment(), attempt=attempt)["clientToken"])
 
     assert token("promoter/1", "migrate", 0) == token("promoter/1", "migrate", 0)
     others = {token("promoter/1", "migrate", 1), token("promoter/1", "undo", 0), token("promoter/2", "migrate", 0)}
@@ -86,9 +99,19 @@ def test_a_secret_is_never_put_among_the_overrides(variables: dict[str, str]) ->
     wish = Errand("app:41", ("true",), variables, "promoter/1", "migrate")
 
     with pytest.raises(RolloutError, match=next(iter(variables))) as caught:
-        one_off.request(wish, placed(), cluster="c", container="api", attempt=0)
+        one_off.request(wish, placed(), environment(), attempt=0)
 
     assert "horse" not in str(caught.value)
+
+
+def test_what_only_looks_like_a_secret_is_told() -> None:
+    """Where the environment says that it is none."""
+    wish = Errand("app:41", ("true",), {"TOKEN_ISSUER": "https://issuer.example"}, "promoter/1", "migrate")
+
+    made = one_off.request(wish, placed(), environment(plain_variables=["TOKEN_ISSUER"]), attempt=0)
+
+    [override] = made["overrides"]["containerOverrides"]
+    assert override["environment"] == [{"name": "TOKEN_ISSUER", "value": "https://issuer.example"}]
 
 
 def test_a_task_runs_where_the_service_runs_and_says_how_it_ended(api: Any) -> None:
@@ -134,10 +157,8 @@ def test_an_attempt_whose_answer_was_lost_is_found_again(api: Any) -> None:
     again = one_off.request(
         wish,
         api.ecs.describe(),
-        cluster=api.ecs.environment.cluster,
-        container=api.ecs.environment.container,
+        api.ecs.environment,
         attempt=0,
-        hidden=(),
     )
 
     assert caught.value.transient
@@ -160,8 +181,7 @@ def test_tasks_that_a_killed_process_left_are_ended(api: Any) -> None:
         one_off.request(
             Errand(wish.definition, wish.command, {}, name, "migrate"),
             place,
-            cluster=api.ecs.environment.cluster,
-            container="api",
+            api.ecs.environment,
             attempt=0,
         )
         for name in ("promoter/1", "promoter/2")
