@@ -35,10 +35,10 @@ def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehears
     ):
         planned = migrations.plan(runner, credentials, held)
         doomed = rehearsal.lost if planned.before != planned.after else ()
-        intent = yield replace(planned, copies=safety.plan(credentials, doomed, str(promotion.id)))
+        intent = yield replace(planned, copies=safety.plan(credentials, doomed, str(promotion.id), held))
         fence(lease)
-        safety.expire(credentials, promotion.environment.safety_copy_days)
-        safety.make(credentials, intent.copies)
+        safety.expire(credentials, promotion.environment.safety_copy_days, held)
+        safety.make(credentials, intent.copies, held)
         migrations.upgrade(runner, credentials, intent.after, held)
         return intent
 
