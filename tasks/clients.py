@@ -15,6 +15,7 @@ from promoter.discretion import remember
 from promoter.errors import SecretError
 from promoter.identities import Purpose, identity
 from promoter.images import Login
+from promoter.masking import spellings
 from promoter.registry import Registry
 from promoter.secrets import DatabaseCredentials, database_credentials
 from promoter.settings import Settings
@@ -78,6 +79,11 @@ def hidden_values(service: Service, environment: Environment, subject: str | Non
     text, keys = _read(environment, subject), service.database.secret_keys
     password = database_credentials(text, keys, environment.secret).password.get_secret_value()
     return [password, *secrets.hidden_values(text, keys)]
+
+
+def hidden_spellings(service: Service, environment: Environment, subject: str | None = None) -> list[str]:
+    """Return `hidden_values` in every way in which a program may write them."""
+    return [spelling for value in hidden_values(service, environment, subject) for spelling in spellings(value)]
 
 
 def _read(environment: Environment, subject: str | None) -> str:

@@ -5,7 +5,6 @@ import logging
 from promoter.ecs import rollouts, task_definitions
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
-from promoter.masking import spellings
 from promoter.records import Image, Rollout, SchemaChange, TaskDefinition
 from tasks import clients
 from tasks.health import confirm
@@ -42,7 +41,11 @@ def roll_out(promotion: Promotion, lease: Lease, definition: TaskDefinition) -> 
     intent = yield Rollout(before=definition.before, after=definition.after)
     started = Rollout(intent.before, intent.after, deployment=ecs.update(intent.after))
     return rollouts.follow(
-        ecs, started, timeout=promotion.environment.rollout_timeout, notice=logger.info, secrets=_secrets(promotion)
+        ecs,
+        started,
+        timeout=promotion.environment.rollout_timeout,
+        notice=logger.info,
+        secrets=clients.hidden_spellings(promotion.service, promotion.environment, str(promotion.id)),
     )
 
 
@@ -51,13 +54,11 @@ def undo_rollout(rollout: Rollout, promotion: Promotion, lease: Lease) -> Undone
     """Stop the deployment, wait until only the old definition is left, and confirm that it is well."""
     ecs = service_of(promotion, lease)
     rollouts.roll_back(
-        ecs, rollout, timeout=promotion.environment.rollout_timeout, notice=logger.info, secrets=_secrets(promotion)
+        ecs,
+        rollout,
+        timeout=promotion.environment.rollout_timeout,
+        notice=logger.info,
+        secrets=clients.hidden_spellings(promotion.service, promotion.environment, str(promotion.id)),
     )
     confirm(promotion, ecs, rollout.before)
     return "undone"
-
-
-def _secrets(promotion: Promotion) -> list[str]:
-    """Return what no log line of a task may show in an error."""
-    hidden = clients.hidden_values(promotion.service, promotion.environment, str(promotion.id))
-    return [spelling for value in hidden for spelling in spellings(value)]

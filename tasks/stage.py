@@ -15,6 +15,7 @@ state before. A stage that has its result in the ledger returns it at once: resu
 
 import logging
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from functools import singledispatch, wraps
 from inspect import isgeneratorfunction, signature
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args, overload
@@ -141,12 +142,14 @@ def _perform(
 ) -> object:
     if not isgeneratorfunction(function):
         return function(promotion, *records)
-    acting = function(promotion, *records)
-    looked = next(acting)
-    with connect(settings) as ledger:
-        _pass(ledger, records, settings)
-        intent = steps.intend(ledger, promotion.id, function.__name__, looked)
-    return _act(acting, intent)
+    with closing(
+        function(promotion, *records)
+    ) as acting:  # what it holds is free at once, also where the ledger refuses its intent
+        looked = next(acting)
+        with connect(settings) as ledger:
+            _pass(ledger, records, settings)
+            intent = steps.intend(ledger, promotion.id, function.__name__, looked)
+        return _act(acting, intent)
 
 
 def _pass(ledger: Connection[DictRow], records: Sequence[object], settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """What should happen: one TOML file per service, read into frozen models."""
 
 from promoter.config.files import find, load, load_all
+from promoter.config.migrations import MigrationRunner, Migrations
 from promoter.config.models import (
     SENTENCES,
     BranchRule,
@@ -15,7 +16,6 @@ from promoter.config.models import (
     HealthAnswer,
     ImageRule,
     Layers,
-    Migrations,
     Service,
     UnsafeMigrations,
 )
@@ -34,6 +34,7 @@ __all__ = [
     "HealthAnswer",
     "ImageRule",
     "Layers",
+    "MigrationRunner",
     "Migrations",
     "Service",
     "UnsafeMigrations",

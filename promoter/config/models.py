@@ -3,17 +3,10 @@
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, field_validator, model_validator
 
+from promoter.config.base import Command, Model, Seconds
+from promoter.config.migrations import OBJECT, Migrations
 from promoter.config.problems import did_you_mean
 from promoter.errors import ConfigurationError, UnknownBranchError
 
@@ -23,7 +16,6 @@ UnsafeMigrations = Literal["stop", "warn"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 URL = r"^https?://[^/@\s]+/\S*$"
 FULL_NAME = r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$"
-OBJECT = r"^([A-Za-z_][\w.]*:[A-Za-z_][\w.]*)?$"
 ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$"
 PATTERNS = {
     FULL_NAME: "OWNER/NAME as GitHub has it",
@@ -36,20 +28,12 @@ PATTERNS = {
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 RoleArn = Annotated[str, StringConstraints(pattern=ROLE)]
-Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
-Command = Annotated[tuple[str, ...], Field(min_length=1)]
 AnswerField = Annotated[
     str | None,
     BeforeValidator(lambda path: None if path is False else path),
     PlainSerializer(lambda path: False if path is None else path, when_used="json"),
 ]
 """A field to read in an answer; a file says `false` where it asks for nothing, for TOML has no None."""
-
-
-class Model(BaseModel):
-    """Frozen, and strict about names: a key that nobody reads is a mistake, not a comment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class VersionRule(Model):
@@ -109,7 +93,7 @@ class Checks(Model):
     """The JUnit file that the test command writes, from `directory`."""
     coverage: str | None = None
     """The Cobertura file that the test command writes, from `directory`."""
-    variables: dict[str, str] = {}
+    variables: dict[str, str] = Field(default_factory=dict)
     """Further environment variables of the commands."""
     timeout: Seconds = 1800
     """Limit of each command, in seconds."""
@@ -139,7 +123,7 @@ class Layers(Model):
     """Who runs the command; never root."""
     port: int = 8080
     """The port that the container listens on."""
-    variables: dict[str, str] = {}
+    variables: dict[str, str] = Field(default_factory=dict)
     """Environment variables of the image."""
 
 
@@ -168,22 +152,6 @@ class ImageRule(Model):
             msg = "has the builder 'layers', expected a table [image.layers] too"
             raise ValueError(msg)
         return self
-
-
-class Migrations(Model):
-    """Where the Alembic migrations are."""
-
-    directory: str = "."
-    """The working directory of Alembic, from the repository's root."""
-    config: str = "alembic.ini"
-    """From `directory`."""
-    version_table: str = "alembic_version"
-    """`table` or `schema.table`, as the service's env.py configures it."""
-    models: Annotated[str, StringConstraints(pattern=OBJECT)] = ""
-    """`package.module:Base`: the models that are tried, as the running release has them, on the new schema; "" tries none."""
-    timeout: Seconds = 1800
-    lock_timeout: Seconds = 2
-    """How long one statement of a migration waits for a lock before it gives way, in seconds."""
 
 
 class HealthAnswer(Model):
@@ -240,7 +208,7 @@ class Environment(Model):
     secret: str
     """Name or ARN of the database secret in Secrets Manager."""
     health_url: Annotated[str, StringConstraints(pattern=URL)]
-    variables: dict[str, str] = {}
+    variables: dict[str, str] = Field(default_factory=dict)
     """Environment variables of the migrations."""
     plain_variables: tuple[str, ...] = ()
     """Variables of the task definition that look like secrets and are none; any other one that does is refused."""
@@ -297,7 +265,7 @@ class Service(Model):
     migrations: Migrations = Migrations()
     health: HealthAnswer = HealthAnswer()
     branches: tuple[BranchRule, ...]
-    environments: dict[Name, Environment] = {}
+    environments: dict[Name, Environment] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _environments_exist(self) -> Self:

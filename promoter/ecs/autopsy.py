@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHOWN_TASKS = 3
 SHOWN_LINES = 20
+UNREADABLE = (RolloutError, ClientError, BotoCoreError)
+"""What reading a log may raise."""
 ERROR_LINE = re.compile(r"^\s*((?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b.*)$", re.MULTILINE)
 """The line with which a traceback, or a logger, names an error."""
 
@@ -61,21 +63,34 @@ def named_error(account: str) -> str | None:
     return str(found[-1]).strip() if found else None
 
 
+def last_lines(service: EcsService, task: TaskState, limit: int = SHOWN_LINES) -> list[str]:
+    """Return up to `limit` of the last lines that the environment's container said in `task`; none where it logs elsewhere.
+
+    Raises RolloutError, ClientError or BotoCoreError.
+    """
+    container = task_definitions.find(service.definition(task.definition), service.environment.container)
+    stream = log_stream(container, task.id)
+    return _read(service, stream, limit) if stream else []
+
+
 def _last_words(service: EcsService, task: TaskState) -> list[str]:
     try:
-        container = task_definitions.find(service.definition(task.definition), service.environment.container)
-        stream = log_stream(container, task.id)
-        said = _read(service, stream) if stream else []
-    except (RolloutError, ClientError, BotoCoreError) as error:
+        said = last_lines(service, task)
+    except UNREADABLE as error:
         return [f"its log cannot be read: {printable(str(error))}"]
-    return ["its last log lines:", *(f"    {line}" for line in said)] if said else []
+    return quoted(said)
 
 
-def _read(service: EcsService, stream: LogStream) -> list[str]:
+def quoted(said: Sequence[str]) -> list[str]:
+    """Return the last of the lines `said` as an account shows them."""
+    return ["its last log lines:", *(f"    {line}" for line in said[-SHOWN_LINES:])] if said else []
+
+
+def _read(service: EcsService, stream: LogStream, limit: int) -> list[str]:
     try:
         answer = service.logs.get_log_events(
-            logGroupName=stream.group, logStreamName=stream.stream, limit=SHOWN_LINES, startFromHead=False
+            logGroupName=stream.group, logStreamName=stream.stream, limit=limit, startFromHead=False
         )
     except service.logs.exceptions.ResourceNotFoundException:
         return []
-    return [printable(event.get("message", "")) for event in answer["events"][-SHOWN_LINES:]]
+    return [printable(event.get("message", "")) for event in answer["events"][-limit:]]

@@ -33,6 +33,11 @@ def _shown(answer: "DescribeTaskDefinitionResponseTypeDef", plain: Collection[st
     for container in answer["taskDefinition"].get("containerDefinitions", []):
         for variable in container.get("environment", []):
             name, value = variable.get("name", ""), variable.get("value", "")
-            secret = len(value) >= SHORTEST and SECRET_NAME.search(name) is not None
-            if name not in plain and (secret or URL_PASSWORD.search(value)):
+            if name not in plain and looks_secret(name, value):
                 yield f"{name} of {container.get('name', '?')}"
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Say whether a variable of this name and value looks like a secret."""
+    named = len(value) >= SHORTEST and SECRET_NAME.search(name) is not None
+    return named or URL_PASSWORD.search(value) is not None

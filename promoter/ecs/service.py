@@ -30,6 +30,8 @@ PASSING = {
     "RequestTimeout",
     "InternalFailure",
 }
+NO_CAPACITY = "Capacity is unavailable"
+"""What Fargate says, under more than one code, where a zone has no room just now."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class EcsService:
 
     def describe(self) -> ServiceState:
         """Return what ECS says of the service now."""
-        with self._asking("describe the service"):
+        with self.asking("describe the service"):
             answer = self.client.describe_services(cluster=self._cluster, services=[self._service])
         if not answer["services"]:
             raise RolloutError(f"{self} does not exist", hint="Create the service, or mend the environment's names.")
@@ -70,7 +72,7 @@ class EcsService:
 
     def definition(self, arn: str) -> "DescribeTaskDefinitionResponseTypeDef":
         """Return the task definition `arn` with its tags."""
-        with self._asking(f"describe the task definition {name(arn)}"):
+        with self.asking(f"describe the task definition {name(arn)}"):
             return self.client.describe_task_definition(taskDefinition=arn, include=["TAGS"])
 
     def register(self, request: "RegisterTaskDefinitionRequestTypeDef", promotion: str) -> str:
@@ -80,13 +82,13 @@ class EcsService:
             self._same_image(request, found)
             return found
         self.fence()
-        with self._asking(f"register the task definition {request['family']}"):
+        with self.asking(f"register the task definition {request['family']}"):
             answer = self.client.register_task_definition(**request)
         return answer["taskDefinition"]["taskDefinitionArn"]
 
     def registered(self, family: str, promotion: str) -> str | None:
         """Return the ARN that `promotion` registered in `family`, None if it did not."""
-        with self._asking(f"list the task definitions of {family}"):
+        with self.asking(f"list the task definitions of {family}"):
             arns = self.client.list_task_definitions(familyPrefix=family, sort="DESC", maxResults=LOOKED_AT)
         for arn in arns["taskDefinitionArns"]:
             if task_definitions.family(arn) == family and task_definitions.promotion(self.definition(arn)) == promotion:
@@ -102,7 +104,7 @@ class EcsService:
         if primary is not None and primary.task_definition == task_definition and not force:
             return primary.id
         self.fence()
-        with self._asking(f"update the service to {name(task_definition)}"):
+        with self.asking(f"update the service to {name(task_definition)}"):
             answer = self.client.update_service(
                 cluster=self._cluster, service=self._service, taskDefinition=task_definition, forceNewDeployment=force
             )
@@ -116,7 +118,7 @@ class EcsService:
 
         A service has at most one; its ARN ends in another id than `ecs-svc/…`, so it is looked up by its status.
         """
-        with self._asking("list the service deployments"):
+        with self.asking("list the service deployments"):
             answer = self.client.list_service_deployments(
                 cluster=self._cluster, service=self._service, status=["PENDING", "IN_PROGRESS"]
             )
@@ -124,7 +126,7 @@ class EcsService:
         if not live:
             return False
         self.fence()
-        with self._asking("stop the deployment"):
+        with self.asking("stop the deployment"):
             try:
                 self.client.stop_service_deployment(
                     serviceDeploymentArn=live[0]["serviceDeploymentArn"], stopType="ROLLBACK"
@@ -138,19 +140,19 @@ class EcsService:
     def tasks(self, task_definition: str) -> tuple[TaskState, ...]:
         """Return every task of `task_definition` in the cluster that is not yet STOPPED, whoever started it."""
         family = task_definitions.family(task_definition)
-        found = self.read_tasks(self._list(family=family, desiredStatus="RUNNING"))
-        found += self.read_tasks(self._list(family=family, desiredStatus="STOPPED"))
+        found = self.read_tasks(self.list_tasks(family=family, desiredStatus="RUNNING"))
+        found += self.read_tasks(self.list_tasks(family=family, desiredStatus="STOPPED"))
         return tuple(task for task in found if task.definition == task_definition and task.last_status != "STOPPED")
 
     def stopped(self) -> list[str]:
         """Return the ARNs of the service's tasks that are to stop or have; ECS forgets them after about an hour."""
-        return self._list(serviceName=self._service, desiredStatus="STOPPED")
+        return self.list_tasks(serviceName=self._service, desiredStatus="STOPPED")
 
     def read_tasks(self, arns: list[str]) -> tuple[TaskState, ...]:
         """Return the tasks called `arns`; those that ECS has forgotten are missing."""
         found: list[TaskState] = []
         for start in range(0, len(arns), 100):
-            with self._asking("describe the tasks"):
+            with self.asking("describe the tasks"):
                 answer = self.client.describe_tasks(cluster=self._cluster, tasks=arns[start : start + 100])
             found += [task_state(one) for one in answer["tasks"]]
         return tuple(found)
@@ -161,11 +163,12 @@ class EcsService:
         A task that ECS is stopping counts as gone: its load balancer sends it nothing new.
         """
         state = self.describe()
-        tasks = self.read_tasks(self._list(serviceName=self._service, desiredStatus="RUNNING"))
+        tasks = self.read_tasks(self.list_tasks(serviceName=self._service, desiredStatus="RUNNING"))
         return _fleet(state, tasks, task_definition)
 
-    def _list(self, **which: Any) -> list[str]:  # noqa: ANN401 - ListTasks' own filters
-        with self._asking("list the tasks"):
+    def list_tasks(self, **which: Any) -> list[str]:  # noqa: ANN401 - ListTasks' own filters
+        """Return the ARNs of the cluster's tasks that ListTasks' filters `which` let through."""
+        with self.asking("list the tasks"):
             pages = self.client.get_paginator("list_tasks").paginate(cluster=self._cluster, **which)
             return [arn for page in pages for arn in page["taskArns"]]
 
@@ -182,7 +185,8 @@ class EcsService:
             )
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
+    def asking(self, what: str) -> Iterator[None]:
+        """Turn what ECS refuses, while it is asked to do `what`, into RolloutError."""
         try:
             yield
         except ClientError as error:
@@ -200,7 +204,7 @@ class EcsService:
             "AccessDeniedException": "Allow it in the policy of the role that promotes.",
         }
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        passing = code in PASSING or "Throttl" in code or status == 429 or status >= 500
+        passing = code in PASSING or "Throttl" in code or NO_CAPACITY in text or status == 429 or status >= 500
         return RolloutError(f"{self}: cannot {what}: {code}: {text}", hint=hints.get(code), transient=passing)
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """What ECS says of a service and its tasks, as frozen records."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,15 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import DeploymentTypeDef, ServiceTypeDef, TaskTypeDef
 
 EPOCH = datetime.fromtimestamp(0, UTC)
+PLACEMENT = (
+    "launchType",
+    "capacityProviderStrategy",
+    "platformVersion",
+    "networkConfiguration",
+    "placementConstraints",
+    "placementStrategy",
+)
+"""What DescribeServices says of a service and RunTask takes under the same name."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,8 @@ class ServiceState:
     breaker_rolls_back: bool
     events: tuple[Event, ...]
     """Oldest first; ECS keeps the last 100."""
+    placement: Mapping[str, Any] = field(default_factory=dict)
+    """Where its tasks run, in the words of RunTask: network, launch type or capacity providers."""
 
     @property
     def primary(self) -> Deployment | None:
@@ -95,7 +107,7 @@ class TaskState:
     definition: str
     """ARN of its task definition."""
     deployment: str
-    """Id of the deployment that started it; empty for a task that was run by hand."""
+    """`startedBy`: the id of the deployment that started it, or what RunTask was told; empty where it was told nothing."""
     last_status: str
     desired_status: str
     stop_code: str | None
@@ -128,6 +140,7 @@ def service_state(answer: "ServiceTypeDef") -> ServiceState:
         breaker=breaker.get("enable", False),
         breaker_rolls_back=breaker.get("rollback", False),
         events=tuple(sorted(events, key=lambda event: event.at)),
+        placement=_placement(answer),
     )
 
 
@@ -147,6 +160,15 @@ def task_state(answer: "TaskTypeDef") -> TaskState:
         ),
         created_at=answer.get("createdAt", EPOCH),
     )
+
+
+def _placement(answer: "ServiceTypeDef") -> dict[str, Any]:
+    """Return what `answer` has of PLACEMENT; a launch type and capacity providers exclude one another."""
+    told: Any = answer
+    found = {name: told[name] for name in PLACEMENT if told.get(name)}
+    return {
+        name: value for name, value in found.items() if name != "launchType" or "capacityProviderStrategy" not in found
+    }
 
 
 def _deployment(answer: "DeploymentTypeDef") -> Deployment:

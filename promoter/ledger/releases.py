@@ -48,6 +48,15 @@ class Migrated:
     rehearsal: Rehearsal | None
 
 
+@dataclass(frozen=True)
+class Built:
+    """What a commit became for an environment, verified there or not."""
+
+    image: Image
+    definition: str | None
+    """ARN of the task definition with this image; None where it came to none."""
+
+
 def verified(connection: Connection[DictRow], service: str, environment: str) -> list[Verified]:
     """Return every release that was verified in the environment, rollbacks aside, the newest first."""
     query = SELECT + "AND verified_at IS NOT NULL AND rollback_to IS NULL ORDER BY verified_at DESC"
@@ -77,6 +86,17 @@ def migrated(connection: Connection[DictRow], service: str, environment: str) ->
     )
     found = [_migrated(row["commit"], row["records"]) for row in connection.execute(query, [service, environment])]
     return [one for one in found if one.change.before != one.change.after]
+
+
+def built(connection: Connection[DictRow], service: str, environment: str, commit: str) -> Built | None:
+    """Return the image of `commit` that was published for the environment last, None where there is none."""
+    query = SELECT + "AND pushes.commit = %s AND records ? 'Image' ORDER BY accepted_at DESC LIMIT 1"
+    row = connection.execute(query, [service, environment, commit]).fetchone()
+    if row is None:
+        return None
+    records = row["records"]
+    definition = _restore(records, TaskDefinition).after if TaskDefinition.__name__ in records else None
+    return Built(_restore(records, Image), definition)
 
 
 def _verified(row: Mapping[str, Any]) -> Verified:

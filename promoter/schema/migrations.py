@@ -1,18 +1,10 @@
-"""Takes a database's schema to exact revisions, up or down, under a lock that no second promotion can pass.
+"""Takes a database's schema to exact revisions, up or down, under a lock that no second promotion can pass; see `migration_lock`."""
 
-The lock is a session advisory lock on a connection of our own: it is free when this process dies. A migration that was left behind by a
-killed process is ended by whoever takes the lock next, before anybody reads the revision; see `lock`.
-"""
-
-import os
 import random
-import re
-import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from hashlib import blake2b
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -20,17 +12,20 @@ from psycopg import sql
 from promoter.errors import SchemaError
 from promoter.records import SchemaChange
 from promoter.schema import catalogues
+from promoter.schema.migration_lock import LOCK_KEY, WRONG_PASSWORD, end_orphans, end_sessions, lock, session
 from promoter.schema.revisions import Revision, Script, script
-from promoter.schema.runners import APPLICATION_NAME, Answer, Command, Lock, SubprocessRunner
+from promoter.schema.runners import Answer, Command, Lock, Runner
 from promoter.secrets import DatabaseCredentials
 
 __all__ = [
+    "LOCK_KEY",
     "CurrentHeads",
     "Revision",
     "Script",
     "current",
     "downgrade",
     "end_orphans",
+    "exclusive",
     "heads",
     "lock",
     "plan",
@@ -38,27 +33,12 @@ __all__ = [
     "upgrade",
 ]
 
-LOCK_KEY = int.from_bytes(blake2b(b"promoter migration", digest_size=8).digest()) >> 1
-"""An advisory lock belongs to one database, so one key is enough: one migration at a time in each database."""
 LOCK_TRIES = 5
 """How often a migration that found a table locked begins anew."""
 LOCKED_OUT = {"55P03": "lock not available", "40P01": "deadlock detected", "40001": "serialization failure"}
 """SQLSTATEs that say: nothing changed, try again. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-WRONG_PASSWORD = re.compile("28P01|password authentication failed")
-"""The SQLSTATE, or, where libpq keeps that to itself, what the server says of a password; in English if `lc_messages` is."""
-ORPHAN_TIMEOUT = 10.0
-"""How long an orphaned backend may take to end, in seconds."""
-
-HOLDER = """
-SELECT application_name, usename, to_char(backend_start, 'YYYY-MM-DD HH24:MI:SSOF')
-FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = %s
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-ORPHANS = """
-SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = %s AND pid <> pg_backend_pid()
-"""
+CANCELED = "57014"
+"""The SQLSTATE of a statement that took too long, or that somebody cancelled."""
 
 
 @dataclass(frozen=True)
@@ -78,50 +58,70 @@ def heads(credentials: DatabaseCredentials, *, version_table: str = "alembic_ver
 
 def current(credentials: DatabaseCredentials, *, version_table: str = "alembic_version") -> CurrentHeads:
     """Read the version table, `table` or `schema.table`; raise SchemaError (transient) where the database cannot be reached."""
-    with _connection(credentials, "promoter") as connection:
+    with session(credentials, "promoter") as connection:
         return _current(connection, version_table)
 
 
-def plan(runner: SubprocessRunner, credentials: DatabaseCredentials) -> SchemaChange:
-    """Say what `upgrade` would do, and change nothing: from the database's heads to the checkout's."""
+@contextmanager
+def exclusive(runner: Runner, credentials: DatabaseCredentials) -> Iterator[psycopg.Connection]:
+    """Be the only one who migrates this database, with nothing at work that an earlier process left behind.
+
+    Waits for whoever migrates it now as long as the rule's `lock_patience`; then raises SchemaError (transient) naming the holder.
+    """
+    with lock(credentials, patience=runner.rule.lock_patience) as connection:
+        runner.end_orphans()
+        end_sessions(connection)
+        yield connection
+
+
+def plan(runner: Runner, credentials: DatabaseCredentials, held: psycopg.Connection | None = None) -> SchemaChange:
+    """Say what `upgrade` would do, and change nothing: from the database's heads to the checkout's.
+
+    `held` comes from `exclusive`; None takes the lock for this call alone.
+    """
     found = script(runner.checkout, runner.rule)
-    with lock(credentials) as connection:
+    with _exclusive(runner, credentials, held) as connection:
         before = _current(connection, runner.rule.version_table).heads
     found.pending(before)
     return SchemaChange(before=before, after=found.heads)
 
 
 def upgrade(
-    runner: SubprocessRunner, credentials: DatabaseCredentials, target: tuple[str, ...] | None = None
+    runner: Runner,
+    credentials: DatabaseCredentials,
+    target: tuple[str, ...] | None = None,
+    held: psycopg.Connection | None = None,
 ) -> SchemaChange:
-    """Run all pending migrations, or those up to exactly the heads `target`, and verify the heads.
+    """Run all pending migrations, or those up to exactly the heads `target`, and verify the heads; `held` is as in `plan`.
 
     Raises SchemaError; it is transient where a lock was in the way or the database did not answer, and nothing is to be rolled back then.
     """
     found = script(runner.checkout, runner.rule)
     wanted = found.heads if target is None else target
-    with lock(credentials) as connection:
+    with _exclusive(runner, credentials, held) as connection:
         before = _current(connection, runner.rule.version_table).heads
         if not found.is_ancestor(before, wanted):
             raise SchemaError(f"the database is at {_said(before)}, from which no upgrade leads to {_said(wanted)}")
         if before != wanted:
-            _migrate("upgrade", runner, credentials, connection, wanted)
+            _migrate(Move("upgrade", before, wanted, runner, credentials), connection)
     return SchemaChange(before=before, after=wanted)
 
 
 def downgrade(
-    runner: SubprocessRunner,
+    runner: Runner,
     credentials: DatabaseCredentials,
     target: tuple[str, ...],
+    held: psycopg.Connection | None = None,
+    *,
     catalogue: Mapping[str, str] | None = None,
 ) -> SchemaChange:
     """Take the schema back to exactly the heads `target`, with the scripts of `runner`'s checkout, and verify the heads.
 
-    An empty `target` is the state before the first migration. `catalogue` is what the schema has to be again, as
+    An empty `target` is the state before the first migration; `held` is as in `plan`. `catalogue` is what the schema has to be again, as
     `catalogues.capture` saw it; None where a difference is known and accepted. Raises SchemaError as `upgrade` does.
     """
     found = script(runner.checkout, runner.rule)
-    with lock(credentials) as connection:
+    with _exclusive(runner, credentials, held) as connection:
         before = _current(connection, runner.rule.version_table).heads
         if not found.is_ancestor(target, before):
             raise SchemaError(
@@ -129,111 +129,75 @@ def downgrade(
                 hint="Somebody else changed it. Nothing was touched; compare the revisions before going on.",
             )
         if before != target:
-            _migrate("downgrade", runner, credentials, connection, target)
+            _migrate(Move("downgrade", before, target, runner, credentials), connection)
         if catalogue is not None:
             catalogues.verify(catalogue, credentials, version_table=runner.rule.version_table)
     return SchemaChange(before=before, after=target)
 
 
-def end_orphans(credentials: DatabaseCredentials) -> int:
-    """End the migrations of this database that a killed process left behind; return how many there were.
+@dataclass(frozen=True)
+class Move:
+    """One change of a database, as it is asked of a runner."""
 
-    Raises SchemaError (transient) while a migration is at work whose owner lives.
-    """
-    with lock(credentials, orphans=False) as connection:
-        return _end_orphans(connection)
+    command: Command
+    start: tuple[str, ...]
+    target: tuple[str, ...]
+    runner: Runner
+    credentials: DatabaseCredentials
 
+    def run(self, held: Lock) -> Answer:
+        """Run it, and once more with credentials read anew where the password is no longer right: nothing was changed then."""
+        answer = self._run(self.credentials, held)
+        renew = self.credentials.renew
+        if renew is None or answer.ok or not WRONG_PASSWORD.search(f"{answer.sqlstate} {answer.message}"):
+            return answer
+        return self._run(renew(), held)
 
-@contextmanager
-def lock(credentials: DatabaseCredentials, *, orphans: bool = True) -> Iterator[psycopg.Connection]:
-    """Hold the database's migration lock, and first end what an earlier holder left running.
-
-    Raises SchemaError (transient) naming the holder where somebody else has it: wait or end, but never roll back.
-    """
-    with _connection(credentials, f"promoter on {socket.gethostname()[:30]}, process {os.getpid()}") as connection:
-        taken = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_KEY]).fetchone()
-        if taken != (True,):
-            raise _held_by_other(connection, credentials)
-        if orphans:
-            _end_orphans(connection)
-        yield connection
+    def _run(self, credentials: DatabaseCredentials, held: Lock) -> Answer:
+        return self.runner.run(self.command, self.target, credentials, start=self.start, lock=held)
 
 
-def _held_by_other(connection: psycopg.Connection, credentials: DatabaseCredentials) -> SchemaError:
-    row = connection.execute(HOLDER, [LOCK_KEY]).fetchone()
-    holder = "somebody who has just gone" if row is None else f"{row[0]!r} (user {row[1]}) since {row[2]}"
-    return SchemaError(
-        f"database {credentials.database}: the migration lock is held by {holder}",
-        hint="Another promotion migrates this database. Nothing was changed; try again when it is done.",
-        transient=True,
-    )
+def _exclusive(
+    runner: Runner, credentials: DatabaseCredentials, held: psycopg.Connection | None
+) -> AbstractContextManager[psycopg.Connection]:
+    return exclusive(runner, credentials) if held is None else nullcontext(held)
 
 
-def _end_orphans(connection: psycopg.Connection) -> int:
-    ended = set()
-    deadline = time.monotonic() + ORPHAN_TIMEOUT
-    while found := connection.execute(ORPHANS, [APPLICATION_NAME]).fetchall():
-        ended |= {pid for pid, _ in found}
-        if time.monotonic() > deadline:
-            raise SchemaError(f"backends {ended} of an orphaned migration do not end", transient=True)
-        time.sleep(0.02)
-    return len(ended)
-
-
-def _migrate(
-    command: Command,
-    runner: SubprocessRunner,
-    credentials: DatabaseCredentials,
-    connection: psycopg.Connection,
-    target: tuple[str, ...],
-) -> None:
-    held = Lock(LOCK_KEY, connection.info.backend_pid)
+def _migrate(move: Move, connection: psycopg.Connection) -> None:
     try:
-        _run_patiently(command, runner, credentials, held, target)
+        _run_patiently(move, Lock(LOCK_KEY, connection.info.backend_pid))
     finally:
-        _end_orphans(connection)
-    reached = _current(connection, runner.rule.version_table).heads
-    if reached != target:
-        raise SchemaError(f"after the {command} the database is at {_said(reached)}, not at {_said(target)}")
+        end_sessions(connection)
+    reached = _current(connection, move.runner.rule.version_table).heads
+    if reached != move.target:
+        raise SchemaError(f"after the {move.command} the database is at {_said(reached)}, not at {_said(move.target)}")
 
 
-def _run_patiently(
-    command: Command,
-    runner: SubprocessRunner,
-    credentials: DatabaseCredentials,
-    held: Lock,
-    target: tuple[str, ...],
-) -> None:
+def _run_patiently(move: Move, held: Lock) -> None:
     for attempt in range(LOCK_TRIES):
-        answer = _run(command, runner, credentials, held, target)
+        answer = move.run(held)
         if answer.ok:
             return
         if answer.sqlstate not in LOCKED_OUT or attempt == LOCK_TRIES - 1:
-            raise _failed(command, answer)
+            raise _failed(move, answer)
         time.sleep(random.uniform(0.2, 1.0) * 2**attempt)  # noqa: S311 - jitter, no secret
 
 
-def _run(
-    command: Command,
-    runner: SubprocessRunner,
-    credentials: DatabaseCredentials,
-    held: Lock,
-    target: tuple[str, ...],
-) -> Answer:
-    """Run it, and once more with credentials read anew where the password is no longer right: nothing was changed then."""
-    answer = runner.run(command, target, credentials, lock=held)
-    if credentials.renew is None or answer.ok or not WRONG_PASSWORD.search(f"{answer.sqlstate} {answer.message}"):
-        return answer
-    return runner.run(command, target, credentials.renew(), lock=held)
-
-
-def _failed(command: Command, answer: Answer) -> SchemaError:
+def _failed(move: Move, answer: Answer) -> SchemaError:
+    message = f"the {move.command} failed at {answer.reason}"
     if answer.sqlstate in LOCKED_OUT:
         hint = (
             f"Something keeps the table busy: {LOCKED_OUT[answer.sqlstate]}, {LOCK_TRIES} times. Nothing was changed."
         )
-        return SchemaError(f"the {command} failed at {answer.reason}", hint=hint, transient=True)
-    return SchemaError(f"the {command} failed at {answer.reason}", transient=answer.error == "LockLostError")
+        return SchemaError(message, hint=hint, transient=True)
+    if answer.sqlstate == CANCELED and "user request" not in (answer.message or ""):
+        limit = f"{move.runner.rule.timeout:g} s"
+        place = f"revision {answer.running}" if answer.running else "a revision that its log does not name"
+        return SchemaError(
+            f"a statement took longer than {limit} at {place}: {message}",
+            hint="Raise `timeout` in [migrations], or split the statement into several that are done sooner.",
+        )
+    return SchemaError(message, transient=answer.error == "LockLostError")
 
 
 def _current(connection: psycopg.Connection, version_table: str) -> CurrentHeads:
@@ -247,40 +211,6 @@ def _current(connection: psycopg.Connection, version_table: str) -> CurrentHeads
         transient = isinstance(error, psycopg.OperationalError)
         raise SchemaError(f"version table {version_table} cannot be read: {error}", transient=transient) from error
     return CurrentHeads(tuple(sorted(row[0] for row in rows)), table_exists=True)
-
-
-@contextmanager
-def _connection(credentials: DatabaseCredentials, name: str) -> Iterator[psycopg.Connection]:
-    place = f"{credentials.database} on {credentials.host}:{credentials.port}"
-    try:
-        opened = _open(credentials, name)
-    except psycopg.Error as error:
-        raise SchemaError(
-            f"database {place} cannot be reached: {error}",
-            hint="Nothing is known about its revision, so nothing was changed.",
-            transient=True,
-        ) from error
-    with closing(opened) as connection:
-        try:
-            yield connection
-        except psycopg.Error as error:
-            raise SchemaError(f"the connection to {place} failed: {error}", transient=True) from error
-
-
-def _open(credentials: DatabaseCredentials, name: str) -> psycopg.Connection:
-    """Connect, and once more with credentials read anew where the password is no longer right."""
-    try:
-        return psycopg.connect(
-            **credentials.connection(),
-            application_name=name,
-            connect_timeout=10,
-            autocommit=True,
-            prepare_threshold=None,
-        )
-    except psycopg.OperationalError as error:
-        if credentials.renew is None or not WRONG_PASSWORD.search(f"{error.sqlstate} {error}"):
-            raise
-        return _open(replace(credentials.renew(), renew=None), name)
 
 
 def _said(revisions: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from promoter.errors import SchemaError
 from promoter.records import WrittenRevision
 from promoter.schema.revisions import Script, script
-from promoter.schema.runners import SubprocessRunner
+from promoter.schema.runners import Runner
 from promoter.secrets import NOWHERE
 from promoter.text import printable
 
@@ -17,7 +17,7 @@ LONGEST = 20_000
 """Characters of one revision's SQL that are kept."""
 
 
-def write(runner: SubprocessRunner, start: tuple[str, ...]) -> tuple[WrittenRevision, ...]:
+def write(runner: Runner, start: tuple[str, ...]) -> tuple[WrittenRevision, ...]:
     """Return what each pending revision would run from the heads `start`, oldest first; the address that it is given is nobody's.
 
     A migration that asks the database a question cannot be written down; the others still are.
@@ -32,7 +32,7 @@ def write(runner: SubprocessRunner, start: tuple[str, ...]) -> tuple[WrittenRevi
     return tuple(WrittenRevision(one.id, whole.get(one.id, "")) for one in pending)
 
 
-def _one_by_one(runner: SubprocessRunner, found: Script, start: tuple[str, ...]) -> Iterator[WrittenRevision]:
+def _one_by_one(runner: Runner, found: Script, start: tuple[str, ...]) -> Iterator[WrittenRevision]:
     lower = start
     for revision in found.pending(start):
         upper = found.after(lower, revision)
@@ -44,7 +44,7 @@ def _one_by_one(runner: SubprocessRunner, found: Script, start: tuple[str, ...])
         lower = upper
 
 
-def _texts(runner: SubprocessRunner, start: tuple[str, ...], end: tuple[str, ...]) -> dict[str, str] | str:
+def _texts(runner: Runner, start: tuple[str, ...], end: tuple[str, ...]) -> dict[str, str] | str:
     """Return the SQL of each revision, or why there is none."""
     try:
         answer = runner.run("sql", end, NOWHERE, start=start)

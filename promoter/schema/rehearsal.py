@@ -12,7 +12,7 @@ from promoter.records import Rehearsal, RevisionRehearsal, Verdict
 from promoter.schema import migrations, offline, snapshots
 from promoter.schema.compatibility import obstacles
 from promoter.schema.mapped import MappedTable, unreadable
-from promoter.schema.runners import SubprocessRunner, standing
+from promoter.schema.runners import Runner, SubprocessRunner, standing
 from promoter.schema.snapshots import Snapshot
 from promoter.schema.throwaway import Stage, Throwaway
 
@@ -62,7 +62,7 @@ def rehearse(
 
 
 def rehearse_with(
-    runner: SubprocessRunner,
+    runner: Runner,
     server: postgres.Server,
     before: tuple[str, ...],
     schema: str | None = None,

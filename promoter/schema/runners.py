@@ -1,4 +1,4 @@
-"""Runs Alembic where the service's own code and dependencies are: in a subprocess of its locked environment."""
+"""Runs Alembic where the service's own code and dependencies are; here in a subprocess of its locked environment."""
 
 import json
 import socket
@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from promoter import config, scratch, shell
 from promoter.errors import CommandError, SchemaError
@@ -55,6 +55,35 @@ class Lock:
     key: int
     holder: int
     """Process id of the PostgreSQL backend that holds it."""
+
+
+class Runner(Protocol):
+    """What takes a database up and down with the migrations of one checkout."""
+
+    @property
+    def checkout(self) -> Path:
+        """The checkout whose migrations run."""
+
+    @property
+    def rule(self) -> config.Migrations:
+        """Where they are in it, and how long they may take."""
+
+    def run(
+        self,
+        command: Command,
+        target: Sequence[str],
+        credentials: DatabaseCredentials,
+        *,
+        start: Sequence[str] = (),
+        lock: Lock | None = None,
+    ) -> Answer:
+        """Take the database from the heads `start` to exactly `target`, or write the SQL for that; a failing migration is an answer.
+
+        SchemaError is raised where nothing can be said of the migration itself.
+        """
+
+    def end_orphans(self) -> None:
+        """End what an earlier process of the same promotion left running; whoever calls it holds the migration lock."""
 
 
 Launch = Callable[[Path, Path, Mapping[str, str], Mapping[str, Any], Sequence[str]], str]
@@ -155,9 +184,9 @@ class SubprocessRunner:
         start: Sequence[str] = (),
         lock: Lock | None = None,
     ) -> Answer:
-        """Take the database up or down to exactly the heads `target`, or write the SQL from `start` to `target`.
+        """Do what `Runner.run` says; SchemaError is transient where the interpreter ends without an answer.
 
-        A failing migration is an answer; SchemaError (transient) is raised where the runner ends without one.
+        `start` is for `sql` alone: the migration itself reads where its database is.
         """
         secrets = spellings(credentials.password.get_secret_value())
         with scratch.folder("promoter-migration") as folder:
@@ -173,13 +202,16 @@ class SubprocessRunner:
                 raise SchemaError(f"the migration ended without an answer: {said}", transient=True)
             return _answer(json.loads(path.read_text(encoding="utf-8")), secrets)
 
+    def end_orphans(self) -> None:
+        """End nothing: each session bears APPLICATION_NAME, and the lock has ended those."""
+
     def _request(
         self, command: Command, target: Sequence[str], start: Sequence[str], lock: Lock | None, answer: Path
     ) -> dict[str, Any]:
         return {
             "command": command,
             "target": list(target),
-            "start": list(start),
+            "start": list(start) if command == "sql" else [],
             "config": self.rule.config,
             "answer": str(answer),
             "limit": self.rule.timeout + STARTUP,

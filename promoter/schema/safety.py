@@ -4,6 +4,7 @@ A copy is as old as the moment before the migration: what is written between the
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import LiteralString
@@ -53,36 +54,47 @@ class Table:
         return sql.Identifier(self.schema, self.name)
 
 
-def plan(credentials: DatabaseCredentials, doomed: Sequence[str], label: str) -> tuple[SafetyCopy, ...]:
+def plan(
+    credentials: DatabaseCredentials, doomed: Sequence[str], label: str, held: psycopg.Connection | None = None
+) -> tuple[SafetyCopy, ...]:
     """Say which copies `make` is to make of `doomed`, `table` or `table.column` as the rehearsal names them; nothing is changed.
 
     `label` tells the copies of one promotion from those of another. What the live database does not have is left out.
+    `held` is a connection that holds the migration lock, None takes it for this call alone.
     """
     if not doomed:
         return ()
-    with migrations.lock(credentials) as connection:
+    with _held(credentials, held) as connection:
         tables = {table.title: table for table in _tables(connection)}
         return tuple(copy for name in doomed if (copy := _copy(connection, tables, name, label)) is not None)
 
 
-def make(credentials: DatabaseCredentials, copies: Sequence[SafetyCopy]) -> None:
-    """Make the copies that are not there yet; raise SchemaError where the database refuses."""
+def make(
+    credentials: DatabaseCredentials, copies: Sequence[SafetyCopy], held: psycopg.Connection | None = None
+) -> None:
+    """Make the copies that are not there yet; raise SchemaError where the database refuses. `held` is as in `plan`."""
     if not copies:
         return
-    with migrations.lock(credentials) as connection, connection.transaction():
+    with _held(credentials, held) as connection, connection.transaction():
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SAFETY_SCHEMA)))
         for copy in copies:
             if connection.execute("SELECT to_regclass(%s)", [copy.table]).fetchone() == (None,):
                 _make(connection, copy)
 
 
-def expire(credentials: DatabaseCredentials, days: int) -> tuple[str, ...]:
-    """Drop the copies that are older than `days`, and return their names."""
-    with migrations.lock(credentials) as connection:
+def expire(credentials: DatabaseCredentials, days: int, held: psycopg.Connection | None = None) -> tuple[str, ...]:
+    """Drop the copies that are older than `days`, and return their names; `held` is as in `plan`."""
+    with _held(credentials, held) as connection:
         old = [row[0] for row in connection.execute(OLD, [SAFETY_SCHEMA, days]).fetchall()]
         for name in old:
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SAFETY_SCHEMA, name)))
     return tuple(old)
+
+
+def _held(
+    credentials: DatabaseCredentials, held: psycopg.Connection | None
+) -> AbstractContextManager[psycopg.Connection]:
+    return migrations.lock(credentials) if held is None else nullcontext(held)
 
 
 def _tables(connection: psycopg.Connection) -> list[Table]:

@@ -12,7 +12,7 @@ from psycopg import sql
 from promoter import postgres
 from promoter.errors import SchemaError
 from promoter.schema import migrations, snapshots, synthetic_rows
-from promoter.schema.runners import Command, SubprocessRunner
+from promoter.schema.runners import Command, Runner
 from promoter.schema.snapshots import Snapshot
 from promoter.schema.synthetic_rows import Filling, Table
 from promoter.secrets import DatabaseCredentials
@@ -28,7 +28,7 @@ class Throwaway:
     """One database, and what is known of it."""
 
     credentials: DatabaseCredentials
-    runner: SubprocessRunner
+    runner: Runner
     generations: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     objects: Mapping[str, str] | None = None
     """Its catalogue, None where it has to be read."""
@@ -65,7 +65,7 @@ class Throwaway:
 class Stage:
     """Where the rehearsal plays."""
 
-    runner: SubprocessRunner
+    runner: Runner
     server: postgres.Server
     names: list[str] = field(default_factory=list)
     """The databases to be dropped at the end."""

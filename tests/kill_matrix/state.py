@@ -103,7 +103,9 @@ def lives(service: Service, name: str, definition: str) -> list[Life]:
 
 def _tasks(ecs: EcsService) -> tuple[TaskState, ...]:
     family = ecs.environment.family
-    found = ecs._list(family=family, desiredStatus="RUNNING") + ecs._list(family=family, desiredStatus="STOPPED")
+    found = ecs.list_tasks(family=family, desiredStatus="RUNNING") + ecs.list_tasks(
+        family=family, desiredStatus="STOPPED"
+    )
     return tuple(task for task in ecs.read_tasks(found) if task.last_status != "STOPPED")
 
 

@@ -197,7 +197,8 @@ def _environment(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(catalogues, "capture", lambda *_, **__: None)
     for name in ("upgrade", "downgrade"):
         patch.setattr(migrations, name, world.migrate)
-    patch.setattr(migration, "_runner", lambda _, commit: nullcontext(world.commit(commit)))
+    patch.setattr(migrations, "exclusive", lambda *_: nullcontext())
+    patch.setattr(migration, "runner_of", lambda _promotion, _lease, commit, _: nullcontext(world.commit(commit)))
     for module in (migration, release, services):
         patch.setattr(module, "fence", fence)
 

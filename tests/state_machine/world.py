@@ -119,7 +119,7 @@ class World:
 
     # The schema of the environment's database.
 
-    def plan(self, commit: Commit, _credentials: object) -> SchemaChange:
+    def plan(self, commit: Commit, *_: object) -> SchemaChange:
         """Say which migrations a commit would run; what an orphan does is ended first."""
         refuse(read(), SchemaError, "the database")
         self.end_migration()
@@ -145,7 +145,7 @@ class World:
         self.migration = None
 
     def migrate(
-        self, _runner: object, _credentials: object, target: tuple[str, ...], _catalogue: object = None
+        self, _runner: object, _credentials: object, target: tuple[str, ...], *_: object, **__: object
     ) -> SchemaChange:
         """Run the migrations up or down to `target`, as one transaction that takes its time."""
         fault, wanted, before = self.changing("the schema"), int(target[0]), self.head

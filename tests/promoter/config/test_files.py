@@ -41,6 +41,7 @@ ORDERS = (
 BRANCH_KEYS = "pattern, stages, suffix, platforms, environment"
 IMAGE_KEYS = "repository, builder, context, dockerfile, cache, insecure, credentials, layers, timeout"
 ROLE = "the ARN of an IAM role such as arn:aws:iam::123456789012:role/promoter-deployer-staging"
+ALEMBIC = 'expected a list such as ["alembic", "{command}", "{target}"]'
 NAME = "up to 128 letters, digits, '.', '_' and '-', a letter or digit first"
 
 
@@ -192,6 +193,37 @@ def test_false_asks_for_nothing_in_the_health_answer(file: Callable[[str], Path]
             '"layers"',
             "image: has the builder 'layers', expected a table [image.layers] too",
             id="layers without table",
+        ),
+        pytest.param(
+            "[[branches]]",
+            '[migrations]\nrunner = "ecs-tasks"\n\n[[branches]]',
+            "migrations.runner: is 'ecs-tasks', expected one of subprocess, ecs-task. Did you mean 'ecs-task'?",
+            id="unknown runner",
+        ),
+        pytest.param(
+            "[[branches]]",
+            '[migrations]\ncommand = ["alembic", "upgrade", "{target}"]\n\n[[branches]]',
+            f"migrations.command: has no {{command}}, {ALEMBIC}",
+            id="a command that cannot go back",
+        ),
+        pytest.param(
+            "[[branches]]",
+            '[migrations]\ncommand = ["alembic", "-x{host}", "{command}", "{target}"]\n\n[[branches]]',
+            f"migrations.command: has {{host}}, which nothing fills in, {ALEMBIC}",
+            id="a command with what there is not",
+        ),
+        pytest.param(
+            "[[branches]]",
+            '[migrations]\nvariables = { URL = "{password}" }\n\n[[branches]]',
+            "migrations.variables: has {password}, which nothing fills in, expected no other than {settings}: "
+            "credentials reach the task by the `secrets` of its definition",
+            id="a password among the variables of a task",
+        ),
+        pytest.param(
+            "[[branches]]",
+            "[migrations]\nlock_patience = -1\n\n[[branches]]",
+            "migrations.lock_patience: is -1, expected at least 0",
+            id="no patience is 0",
         ),
     ],
 )

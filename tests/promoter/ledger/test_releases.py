@@ -111,3 +111,17 @@ def test_an_interrupted_rollback_is_resumed(settings: Settings, service: Service
 
     assert first.id == second.id != third.id
     assert first.rollback_to == old.id
+
+
+def test_the_image_of_a_commit_is_the_one_published_last(settings: Settings, service: Service) -> None:
+    """Verified or not: its migrations can run as a task of it."""
+    promote(settings, service, 3, "a", verified=False)
+    promote(settings, service, 4, "a")
+
+    with connect(settings) as ledger:
+        found = releases.built(ledger, "api", "staging", f"{3:040x}")
+        assert releases.built(ledger, "api", "staging", "f" * 40) is None
+        assert releases.built(ledger, "api", "production", f"{3:040x}") is None
+
+    assert found is not None
+    assert (found.image.tag, found.definition) == ("v1.0.3-test", "api:3")

@@ -35,7 +35,7 @@ def test_a_schema_that_came_back_is_the_same_wherever_its_columns_stand_now(
     before = catalogues.capture(database, version_table=TABLE)
     migrations.upgrade(upgraded.runner(), database)
 
-    migrations.downgrade(upgraded.runner(), database, ("one",), before)
+    migrations.downgrade(upgraded.runner(), database, ("one",), catalogue=before)
 
     assert before is not None
     assert set(before) == {"TABLE notes", "CONSTRAINT notes notes_pkey"}
@@ -49,7 +49,7 @@ def test_the_right_revision_is_not_enough(upgraded: Project, database: DatabaseC
     migrations.upgrade(upgraded.runner(), database)
 
     with pytest.raises(SchemaError, match=r"INDEX by_title is left behind; TABLE notes differs") as refused:
-        migrations.downgrade(upgraded.runner(), database, ("one",), before)
+        migrations.downgrade(upgraded.runner(), database, ("one",), catalogue=before)
 
     assert migrations.heads(database) == ("one",)
     assert not refused.value.transient
@@ -64,7 +64,7 @@ def test_what_is_the_same_revision_and_another_schema_is_told_however_often_it_i
 
     for _ in range(2):
         with pytest.raises(SchemaError, match="TABLE notes differs"):
-            migrations.downgrade(upgraded.runner(), database, ("one",), before)
+            migrations.downgrade(upgraded.runner(), database, ("one",), catalogue=before)
 
 
 def test_only_the_first_differences_are_named(database: DatabaseCredentials, execute: Execute) -> None:

@@ -3,7 +3,7 @@
 from deployments.sandbox.aws import documents
 from deployments.sandbox.aws.operations import lookup
 from deployments.sandbox.aws.refusals import ApiError, invalid
-from deployments.sandbox.aws.state import Document, Region, Task
+from deployments.sandbox.aws.state import Document, Region, Task, TaskDefinition
 from deployments.sandbox.aws.tasks import new_task
 
 KEPT = {"launchType", "platformVersion"}
@@ -27,14 +27,9 @@ def run(region: Region, request: Document) -> Document:
 
 def _run(region: Region, request: Document) -> list[Task]:
     cluster = lookup.cluster(region, request)
-    definition = lookup.usable(region, request["taskDefinition"])
+    definition = _runnable(region, request["taskDefinition"])
     count, overrides = request.get("count") or 1, request.get("overrides") or {}
-    if not 1 <= count <= MOST:
-        raise invalid(f"count should be between 1 and {MOST}.")
-    names = {one["name"] for one in definition.document["containerDefinitions"]}
-    for one in overrides.get("containerOverrides") or ():
-        if one.get("name") not in names:
-            raise invalid(f"Override for container named {one.get('name')} is not a container in the TaskDefinition.")
+    _check(request, definition)
     settings = {name: value for name, value in request.items() if name in KEPT}
     tasks = [
         new_task(
@@ -53,6 +48,29 @@ def _run(region: Region, request: Document) -> list[Task]:
         task.tags = [*inherited, *(request.get("tags") or [])]
         region.start(region, task)
     return tasks
+
+
+def _runnable(region: Region, name: str) -> TaskDefinition:
+    """Return the definition; RunTask has a code of its own for one that is INACTIVE (github.com/DefangLabs/defang/pull/775)."""
+    try:
+        return lookup.usable(region, name)
+    except ApiError as error:
+        raise invalid(error.message) if "inactive" in error.message else error from None
+
+
+def _check(request: Document, definition: TaskDefinition) -> None:
+    if not 1 <= (request.get("count") or 1) <= MOST:
+        raise invalid(f"count should be between 1 and {MOST}.")
+    if request.get("launchType") and request.get("capacityProviderStrategy"):
+        raise invalid(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+        )
+    names = {one["name"] for one in definition.document["containerDefinitions"]}
+    for one in (request.get("overrides") or {}).get("containerOverrides") or ():
+        if one.get("name") not in names:
+            raise invalid(f"Override for container named {one.get('name')} is not a container in the TaskDefinition.")
+    if definition.document.get("networkMode") == "awsvpc" and not request.get("networkConfiguration"):
+        raise invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
 
 
 def stop(region: Region, request: Document) -> Document:

@@ -61,6 +61,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "known member": (),
 }
 UNKNOWN = Shape("Unknown", {"type": "known member"})
+NETWORK: Any = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 
@@ -75,6 +76,8 @@ class Bench:
     answered: dict[str, int] = field(default_factory=dict)
     """How many answers of each operation were held against the model."""
     cluster: str = field(default_factory=lambda: f"c-{uuid.uuid4().hex[:8]}")
+    network: Any = field(default_factory=lambda: NETWORK)
+    """Where a task may run."""
 
     def client(self, name: str) -> Any:
         """Return the boto3 client of a service."""
@@ -139,6 +142,7 @@ class Bench:
         """Run one task to its end and describe it."""
         ecs = self.client("ecs")
         ecs.create_cluster(clusterName=self.cluster)
+        settings = {"networkConfiguration": NETWORK, **settings}
         arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition, **settings)["tasks"][0]["taskArn"]
         return self.ended(arn)
 

@@ -71,7 +71,7 @@ def test_task_definitions_come_and_go(bench: Any) -> None:
     ecs.deregister_task_definition(taskDefinition=second)
     ecs.create_cluster(clusterName=bench.cluster)
 
-    with pytest.raises(ecs.exceptions.ClientException, match="inactive"):
+    with pytest.raises(ecs.exceptions.InvalidParameterException, match="inactive"):
         ecs.run_task(cluster=bench.cluster, taskDefinition=second)
     third = bench.register(bench.image("v1"), family)
 
@@ -101,7 +101,8 @@ def test_tags_are_kept_with_every_resource(bench: Any) -> None:
     ecs, tags = bench.client("ecs"), [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]
     definition = bench.register(bench.image("v1"))
     service = bench.create(definition, desiredCount=0)
-    task = ecs.run_task(cluster=bench.cluster, taskDefinition=definition)["tasks"][0]
+    request = {"taskDefinition": definition, "networkConfiguration": bench.network}
+    task = ecs.run_task(cluster=bench.cluster, **request)["tasks"][0]
     cluster = ecs.describe_clusters(clusters=[bench.cluster])["clusters"][0]
 
     seen = []
@@ -213,7 +214,8 @@ def test_every_answer_fits_the_model(bench: Any) -> None:
     ecs.tag_resource(resourceArn=service, tags=[{"key": "c", "value": "d"}])
     ecs.untag_resource(resourceArn=service, tagKeys=["c"])
     ecs.list_tags_for_resource(resourceArn=service)
-    task = ecs.run_task(cluster=bench.cluster, taskDefinition=definition, count=1)["tasks"][0]["taskArn"]
+    request = {"taskDefinition": definition, "networkConfiguration": bench.network, "count": 1}
+    task = ecs.run_task(cluster=bench.cluster, **request)["tasks"][0]["taskArn"]
     ecs.describe_tasks(cluster=bench.cluster, tasks=[task], include=["TAGS"])
     ecs.list_tasks(cluster=bench.cluster, serviceName="svc")
     ecs.stop_task(cluster=bench.cluster, task=task)

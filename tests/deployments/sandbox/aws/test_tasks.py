@@ -36,7 +36,12 @@ def test_a_token_runs_a_task_once(bench: Any) -> None:
     """The same token with the same request is the same task, with another request a conflict."""
     definition = bench.register(bench.image("v1"))
     ecs, token = bench.client("ecs"), str(uuid.uuid4())
-    request = {"taskDefinition": definition, "overrides": overridden("true"), "clientToken": token}
+    request = {
+        "taskDefinition": definition,
+        "overrides": overridden("true"),
+        "clientToken": token,
+        "networkConfiguration": bench.network,
+    }
     bench.run(definition, overrides=overridden("true"))
 
     arns = {ecs.run_task(cluster=bench.cluster, **request)["tasks"][0]["taskArn"] for _ in range(3)}
@@ -44,6 +49,49 @@ def test_a_token_runs_a_task_once(bench: Any) -> None:
     assert len(arns) == 1
     with pytest.raises(ecs.exceptions.ConflictException):
         ecs.run_task(cluster=bench.cluster, **{**request, "count": 2})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        pytest.param(
+            {"overrides": {"containerOverrides": [{"name": "api", "command": ["true"]}]}},
+            "Override for container named api is not a container in the TaskDefinition",
+            id="no such container",
+        ),
+        pytest.param(
+            {"launchType": "FARGATE", "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]},
+            "Specifying both a launch type and capacity provider strategy is not supported",
+            id="two kinds of capacity",
+        ),
+        pytest.param({"networkConfiguration": {}}, "Network Configuration must be provided", id="no network"),
+        pytest.param({"count": 11}, "count should be between 1 and 10", id="too many"),
+    ],
+)
+def test_a_wrong_wish_starts_nothing(bench: Any, wrong: dict[str, Any], message: str) -> None:
+    """ECS's own words, and no task."""
+    definition, ecs = bench.register(bench.image("v1")), bench.client("ecs")
+    ecs.create_cluster(clusterName=bench.cluster)
+
+    with pytest.raises(ecs.exceptions.InvalidParameterException, match=message):
+        ecs.run_task(
+            cluster=bench.cluster, taskDefinition=definition, **{"networkConfiguration": bench.network, **wrong}
+        )
+
+    assert ecs.list_tasks(cluster=bench.cluster)["taskArns"] == []
+
+
+def test_tasks_are_known_by_whom_they_were_started_for(bench: Any) -> None:
+    """`startedBy` is shown, and ListTasks finds the running ones by it."""
+    definition, ecs = bench.register(bench.image("v1")), bench.client("ecs")
+    ecs.create_cluster(clusterName=bench.cluster)
+    request = {"taskDefinition": definition, "networkConfiguration": bench.network, "cluster": bench.cluster}
+
+    [mine] = ecs.run_task(**request, startedBy="promoter/1", overrides=overridden("sleep", "60"))["tasks"]
+    ecs.run_task(**request, startedBy="somebody", overrides=overridden("sleep", "60"))
+
+    assert mine["startedBy"] == "promoter/1"
+    assert ecs.list_tasks(cluster=bench.cluster, startedBy="promoter/1")["taskArns"] == [mine["taskArn"]]
 
 
 def test_what_a_task_writes_is_in_its_log_stream(bench: Any) -> None:
@@ -148,7 +196,8 @@ def test_a_task_that_does_not_listen_to_reason_is_killed(bench: Any) -> None:
     ecs = bench.client("ecs")
     ecs.create_cluster(clusterName=bench.cluster)
     stubborn = overridden("sh", "-c", "trap '' TERM; while true; do sleep 0.1; done")
-    arn = ecs.run_task(cluster=bench.cluster, taskDefinition=definition, overrides=stubborn)["tasks"][0]["taskArn"]
+    request = {"taskDefinition": definition, "overrides": stubborn, "networkConfiguration": bench.network}
+    arn = ecs.run_task(cluster=bench.cluster, **request)["tasks"][0]["taskArn"]
     bench.until(bench.tasks)
     bench.until(lambda: bench.tasks()[0]["lastStatus"] == "RUNNING")
 
