@@ -133,7 +133,7 @@ def test_asyncpg_does_not_read_pgoptions(database: Any, monkeypatch: pytest.Monk
 
 async def shown(dsn: str) -> Any:
     """Return what a session of asyncpg says of SETTINGS."""
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(dsn)  # type: ignore[no-untyped-call]
     try:
         return await connection.fetchval(SHOW, sorted(SETTINGS))
     finally:
