@@ -27,7 +27,9 @@ CALLS: Mapping[Purpose, frozenset[str]] = MappingProxyType(
                 "ecs:ListTaskDefinitions",
                 "ecs:ListTasks",
                 "ecs:RegisterTaskDefinition",
+                "ecs:RunTask",
                 "ecs:StopServiceDeployment",
+                "ecs:StopTask",
                 "ecs:UpdateService",
                 "logs:GetLogEvents",
             }

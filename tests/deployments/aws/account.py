@@ -94,6 +94,7 @@ class Account:
             "TaskRole": roles["taskRoleArn"],
             "ExecutionRole": roles["executionRoleArn"],
             "Secret": self.secrets[name],
+            "RunsMigrations": "true",
         }
         text = template or (TEMPLATES / f"{kind}.yaml").read_text()
         self.deploy(

@@ -85,6 +85,11 @@ def ordinary(account: Account, name: str) -> dict[str, dict[str, Any]]:
         "ecs:ListTaskDefinitions": {"familyPrefix": environment.family},
         "ecs:ListTasks": {"cluster": environment.cluster, "serviceName": environment.service},
         "ecs:RegisterTaskDefinition": definition_of(environment, name),
+        "ecs:RunTask": {"cluster": environment.cluster, "taskDefinition": f"{environment.family}:1"},
+        "ecs:StopTask": {
+            "cluster": environment.cluster,
+            "task": _arn(f"task/{environment.cluster}/{'0' * 32}"),
+        },
         "ecs:StopServiceDeployment": {
             "serviceDeploymentArn": _arn(f"service-deployment/{environment.cluster}/{environment.service}/none")
         },
@@ -112,8 +117,9 @@ def forbidden(account: Account, name: str) -> Iterator[tuple[str, str, dict[str,
     yield "ecs:RegisterTaskDefinition", "of another family", {**definition, "family": "somebody-else"}
     tags = {"resourceArn": _arn(f"task-definition/{environment.family}:1"), "tags": [{"key": "a", "value": "b"}]}
     yield "ecs:TagResource", "afterwards", tags
-    yield "ecs:RunTask", "at all", {"cluster": environment.cluster, "taskDefinition": f"{environment.family}:1"}
-    yield "ecs:StopTask", "at all", {"cluster": environment.cluster, "task": task}
+    yield "ecs:RunTask", "of another family", {"cluster": environment.cluster, "taskDefinition": "somebody-else:1"}
+    yield "ecs:RunTask", "in another cluster", {"cluster": "another", "taskDefinition": f"{environment.family}:1"}
+    yield "ecs:StopTask", "of another cluster", {"cluster": "another", "task": _arn(f"task/another/{'0' * 32}")}
     command = {"cluster": environment.cluster, "task": task, "command": "sh", "interactive": True}
     yield "ecs:ExecuteCommand", "at all", command
     yield "ecs:CreateService", "at all", {"cluster": environment.cluster, "serviceName": "second"}

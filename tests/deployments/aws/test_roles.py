@@ -25,14 +25,29 @@ def test_each_role_may_do_its_own_calls_in_its_own_environment_only(
     assert refused > 400
 
 
+def test_a_deployer_whose_migrations_run_elsewhere_may_run_no_task(account: Account) -> None:
+    """As the template is by default."""
+    template = (TEMPLATES / "deployer.yaml").read_text()
+    text = template.replace('Default: "false"', 'Default: "false"  # RunsMigrations').replace(
+        "  RunsMigrations:\n    D", "  Runs:\n    D"
+    )
+    role = account.deploy_role("deployer", "staging", text.replace("!Ref RunsMigrations,", "!Ref Runs,"), "-idle")
+
+    tally = hold(account, role, "deployer", "staging")
+
+    assert tally.faults == [f"is refused ecs:{action} in staging" for action in ("RunTask", "StopTask")]
+
+
 PLANTED = {
     "superfluous action": (
         "deployer",
         (
             "                  - ecs:ListServiceDeployments\n",
-            "                  - ecs:ListServiceDeployments\n                  - ecs:RunTask\n",
+            "                  - ecs:ListServiceDeployments\n                  - ecs:DeleteService\n",
         ),
-        ["SeeService: no call needs ecs:RunTask on arn:aws:ecs:us-east-2:123456789012:service/ecs-staging/svc-staging"],
+        [
+            "SeeService: no call needs ecs:DeleteService on arn:aws:ecs:us-east-2:123456789012:service/ecs-staging/svc-staging"
+        ],
     ),
     "action of another role": (
         "verifier",

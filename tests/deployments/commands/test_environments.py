@@ -151,7 +151,7 @@ def test_status_says_what_cannot_be_reached(service: Service, say: Say) -> None:
 
     assert (staging["environment"], production["environment"]) == ("staging", "production")
     assert {name for name, value in staging.items() if value is None} == {
-        "version", "commit", "branch", "digest", "task_definition", "schema", "promotion", "since", "by", "hold"
+        "version", "commit", "branch", "digest", "task_definition", "schema", "promotion", "since", "by", "hold", "doubt"
     }  # fmt: skip
     assert (staging["lease"]["promotion"], staging["lease"]["alive"]) == (str(promotion.id), True)
     assert (staging["freeze"]["reason"], staging["freeze"]["by"]) == ("fire drill", "ann")
