@@ -119,6 +119,8 @@ def forbidden(account: Account, name: str) -> Iterator[tuple[str, str, dict[str,
     yield "ecs:TagResource", "afterwards", tags
     yield "ecs:RunTask", "of another family", {"cluster": environment.cluster, "taskDefinition": "somebody-else:1"}
     yield "ecs:RunTask", "in another cluster", {"cluster": "another", "taskDefinition": f"{environment.family}:1"}
+    run = {"cluster": environment.cluster, "taskDefinition": f"{environment.family}:1", "enableExecuteCommand": True}
+    yield "ecs:RunTask", "with ECS Exec", run
     yield "ecs:StopTask", "of another cluster", {"cluster": "another", "task": _arn(f"task/another/{'0' * 32}")}
     command = {"cluster": environment.cluster, "task": task, "command": "sh", "interactive": True}
     yield "ecs:ExecuteCommand", "at all", command
