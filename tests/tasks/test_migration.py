@@ -42,7 +42,8 @@ with create_engine("postgresql+psycopg://", poolclass=pool.NullPool).connect() a
 ONE = """
 from alembic import op
 
-revision, down_revision = "one", None
+revision = "one"
+down_revision = None
 
 
 def upgrade():
