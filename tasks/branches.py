@@ -58,11 +58,11 @@ def note_heads(ledger: Connection[DictRow], service: Service, heads: Mapping[str
 
     On the first look of all nothing is: what runs already is not promoted once more because Promoter came.
     """
-    first = not arrivals.has_any(ledger, service.name)
+    first = not arrivals.was_looked_at(ledger, service.name)
     noted = [
         _note(ledger, service, branch, commit, first=first)
         for branch, commit in heads.items()
-        if not arrivals.is_promoted(ledger, service.name, service.repository, branch, commit)
+        if first or not arrivals.is_promoted(ledger, service.name, service.repository, branch, commit)
     ]
     return [arrival for arrival in noted if arrival.dropped != BEFORE]
 

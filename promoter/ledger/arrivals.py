@@ -114,14 +114,10 @@ def is_promoted(connection: Connection[DictRow], service: str, repository: str, 
     return row is not None
 
 
-def has_any(connection: Connection[DictRow], service: str) -> bool:
-    """Say whether any push of a service is on record."""
+def was_looked_at(connection: Connection[DictRow], service: str) -> bool:
+    """Say whether somebody looked at the remote before; webhooks, and what a person promoted, may have come earlier than the first look."""
     row = connection.execute(
-        """
-        SELECT FROM arrivals WHERE service = %(service)s
-        UNION ALL SELECT FROM pushes WHERE service = %(service)s LIMIT 1
-        """,
-        {"service": service},
+        "SELECT FROM arrivals WHERE service = %s AND dropped = %s LIMIT 1", [service, BEFORE]
     ).fetchone()
     return row is not None
 

@@ -41,6 +41,30 @@ def test_the_first_look_starts_nothing(seen: Service) -> None:
     assert look(seen) == []
 
 
+@pytest.mark.usefixtures("head")
+def test_the_first_look_starts_nothing_either_where_a_webhook_came_before_it(service: Service, repository: Any) -> None:
+    """Only what the webhook brought is to be started: production's head is nobody's wish. What is pushed from then on is."""
+    commit = push(repository)
+    with connect() as ledger:
+        arrived = {"service": service.name, "repository": service.repository, "branch": "test", "commit": commit}
+        arrivals.note(ledger, **arrived, delivery="one", pushed_by="ann")
+
+    assert look(service) == [("test", commit)]
+    later = push(repository, "main")
+    assert sorted(look(service)) == [("main", later), ("test", commit)]
+
+
+def test_the_first_look_starts_nothing_either_where_a_person_promoted_before_it(
+    service: Service, head: str, repository: Any
+) -> None:
+    """A service gets its [github] table after it was promoted by hand for a while."""
+    accept.fn("api", "test", head)
+
+    assert look(service) == []
+    commit = push(repository)
+    assert look(service) == [("test", commit)]
+
+
 def test_a_head_that_no_webhook_brought_is_found_until_it_is_started(seen: Service, repository: Any) -> None:
     """The flow that takes it up ends that."""
     commit = push(repository)
