@@ -7,7 +7,7 @@ import pytest
 from deployments.sandbox.sandbox import Sandbox
 from promoter.shell import run
 
-pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.slow]
 
 PATIENCE = 1480.0
 """Seconds for all of them on a machine that is busy with other things."""
