@@ -29,7 +29,7 @@ from tests.stories import secrecy
 
 PATIENCE = 400.0
 """Seconds that a promotion may take until it has ended."""
-LOOK = 0.2
+LOOK = 0.5
 """Seconds between two looks at it."""
 
 
