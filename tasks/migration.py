@@ -36,7 +36,8 @@ def migrate(promotion: Promotion, lease: Lease, image: Image, rehearsal: Rehears
         planned = migrations.plan(runner, credentials, held)
         if planned.before != planned.after:
             copies = safety.plan(credentials, rehearsal.lost, str(promotion.id), held)
-            catalogue = catalogues.capture(credentials, version_table=runner.rule.version_table)
+            table = promotion.service.migrations.version_table
+            catalogue = catalogues.capture(credentials, version_table=table)
             planned = replace(planned, copies=copies, catalogue=catalogue)
         intent = yield planned
         fence(lease)
