@@ -186,7 +186,7 @@ def _environment(patch: pytest.MonkeyPatch, world: World) -> None:
     for name in ("database", "logs"):
         patch.setattr(clients, name, lambda *_: None)
     patch.setattr(clients, "hidden_values", lambda *_: [])
-    patch.setattr(clients, "ecs", lambda _: world.fleet)
+    patch.setattr(clients, "ecs", lambda *_: world.fleet)
     patch.setattr(task_definitions, "fields", lambda _: frozenset({"family", "containerDefinitions", "tags"}))
     patch.setattr(watch, "account", lambda *_: "")
     patch.setattr(probe, "_Asker", partial(Asker, world))
