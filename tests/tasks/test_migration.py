@@ -129,7 +129,7 @@ def test_a_loser_changes_nothing_and_takes_nothing_back(make_world: Callable[[fl
             assert not won.done()
         with pytest.raises(SchemaError, match="the migration lock is held by 'promoter on ") as lost:
             migration.migrate.fn(loser, losers, IMAGE, REHEARSAL)
-        assert won.result(60) == SchemaChange((), ("one",))
+        assert won.result(60) == SchemaChange((), ("one",), catalogue={})
 
     ended = bring_to_an_end(loser.id, driver="main", cause="it failed")
 

@@ -176,7 +176,7 @@ def test_a_promotion_migrates_in_a_task_and_takes_it_back_in_one(
     done(promotion, "rehearse", rehearsal)
     undone = migration.undo_migration(change, promotion, lease)
 
-    assert (change, undone) == (SchemaChange((), (LAST,)), "undone")
+    assert (change, undone) == (SchemaChange((), (LAST,), catalogue={}), "undone")
     assert migrations.heads(place.database) == ()
     tasks = one_off._all(place.account.ecs, f"promoter/{promotion.id}")
     assert [task.definition for task in tasks] == [definition.after] * 2
