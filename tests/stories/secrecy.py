@@ -50,17 +50,18 @@ def holders(databases: Mapping[str, DatabaseCredentials]) -> list[Holder]:
     """Return the processes that have a secret in their environment because they need it."""
     own, environments = frozenset({LEDGER, REGISTRY}), frozenset(databases)
     return [
+        Holder(r"\bprefect[ ./]", own, "Prefect keeps its tables on the ledger's server; its worker starts flows"),
         Holder(
-            r"prefect (server|worker)|prefect\.|uvicorn",
+            r"deployments\.cli|promoter |tests\.(stories|kill_matrix)",
             own,
-            "Prefect keeps its tables on the ledger's server; its worker starts flows",
+            "who reads and writes the ledger by himself",
         ),
-        Holder(r"deployments\.cli|promoter ", own, "the command line and the watcher read and write the ledger"),
         Holder(r"deployments\.sandbox\.aws", frozenset({REGISTRY}), "ECS pulls images"),
         Holder(
             r"migration_runner\.py|model_reader\.py|pg_dump", environments, "they work on the environment's database"
         ),
         Holder(r"-m app\b", environments, "the service itself"),
+        Holder(r"socket\.create_connection", environments, "its health check, which has the container's variables"),
     ]
 
 

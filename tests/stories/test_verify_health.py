@@ -26,7 +26,7 @@ def test_what_is_no_longer_as_it_was_released_is_promoted_no_further(
 
     looked = verified(stage)
     refused = stage.promote("main", stage.repository.merge("test", "main"))
-    cli.main(["status", "staging"])
+    cli.main(["status", "staging", "--service", stage.service.name])
 
     assert cli.main(["verify"]) == HealthError.exit_code
     assert looked["name"] == "Unwell"
