@@ -35,7 +35,9 @@ CALLS: Mapping[Purpose, frozenset[str]] = MappingProxyType(
             }
         ),
         "migrate": frozenset({"secretsmanager:GetSecretValue"}),
-        "verify": frozenset({"ecs:DescribeServices", "ecs:DescribeTaskDefinition"}),
+        "verify": frozenset(
+            {"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks"}
+        ),
     }
 )
 """The calls of AWS's APIs for each purpose."""

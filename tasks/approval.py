@@ -38,7 +38,7 @@ def approve(promotion: Promotion, version: Version, image: Image) -> Approval:
     """Wait until a person approves; the run is Paused meanwhile, and nobody's environment is held.
 
     Raises RejectedError where the person refuses or nobody answers in `approval_timeout` seconds, SupersededError where a newer commit
-    goes on meanwhile.
+    goes on meanwhile, RejectedError too where somebody else ended the promotion.
     """
     place, timeout = promotion.environment_name, promotion.environment.approval_timeout
     question = f"Bring {version.tag} (commit `{version.commit[:12]}`, image `{image.digest}`) into **{place}**?"
@@ -77,4 +77,5 @@ def _answer(asked: "Future[Decision]", promotion: Promotion) -> Decision:
         with connect() as ledger:
             now = promotions.get(ledger, promotion.id)
         if now.ended_at is not None:
-            raise SupersededError(f"{promotion.push.commit[:12]}: {now.cause or now.outcome}")
+            kind = SupersededError if now.outcome == "superseded" else RejectedError
+            raise kind(f"{promotion.push.commit[:12]}: {now.cause or now.outcome}")

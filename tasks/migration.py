@@ -54,18 +54,19 @@ def undo_migration(change: SchemaChange, promotion: Promotion, lease: Lease) -> 
     end_orphans(promotion, lease, credentials)
     table = promotion.service.migrations.version_table
     now = migrations.heads(credentials, version_table=table)
-    if now == change.before:
-        if change.catalogue is not None:  # what ran outside of a transaction may be half done
-            catalogues.verify(change.catalogue, credentials, version_table=table)
-        return "nothing"
     proof = recorded(promotion, rehearse.name)
-    if not policy.takes_back(promotion.environment.database_rollback, proof, change.before):
+    taken_back = policy.takes_back(promotion.environment.database_rollback, proof, change.before)
+    catalogue = None if taken_back and not policy.restores(proof) else change.catalogue
+    if now == change.before:
+        if catalogue is not None:  # what ran outside of a transaction may be half done
+            catalogues.verify(catalogue, credentials, version_table=table)
+        return "nothing"
+    if not taken_back:
         logger.warning("the schema stays at %s: %s", ", ".join(now), proof.detail if proof else "never rehearsed")
         return "kept"
     with runner_of(promotion, lease, promotion.push.commit, "undo-migrate") as runner:
         fence(lease)
-        known = change.catalogue if policy.restores(proof) else None
-        migrations.downgrade(runner, credentials, change.before, catalogue=known)
+        migrations.downgrade(runner, credentials, change.before, catalogue=catalogue)
     ecs = service_of(promotion, lease)
     confirm(promotion, ecs, ecs.describe().task_definition)
     return "undone"

@@ -69,7 +69,7 @@ def _task(promotion: Promotion, lease: Lease, commit: str, purpose: str, folder:
         started_by=_name(promotion),
         purpose=purpose,
         variables=promotion.environment.variables,
-        secrets=partial(clients.hidden_spellings, promotion.service, promotion.environment),
+        secrets=partial(clients.hidden_spellings, promotion.service, promotion.environment, str(promotion.id)),
     )
 
 

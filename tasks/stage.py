@@ -142,9 +142,8 @@ def _perform(
 ) -> object:
     if not isgeneratorfunction(function):
         return function(promotion, *records)
-    with closing(
-        function(promotion, *records)
-    ) as acting:  # what it holds is free at once, also where the ledger refuses its intent
+    # What it holds is free at once, also where the ledger refuses its intent.
+    with closing(function(promotion, *records)) as acting:
         looked = next(acting)
         with connect(settings) as ledger:
             _pass(ledger, records, settings)

@@ -31,7 +31,7 @@ class Doubt:
 
 
 def expected(connection: Connection[DictRow], service: str, environment: str) -> Expectation | None:
-    """Return what the environment has to run; None where nothing was released there, or a promotion is about to change it."""
+    """Return what the environment has to run; None where nothing was released there."""
     released = promotions.released(connection, service, environment)
     if released is None:
         return None

@@ -23,25 +23,31 @@ def capture(credentials: DatabaseCredentials, *, version_table: str) -> dict[str
     An account that may migrate need not be able to read every object of the database, and `pg_dump` refuses a server newer than itself.
     """
     try:
-        found = snapshots.objects(postgres.dump_schema(credentials), version_table)
+        return _digests(credentials, version_table)
     except SchemaError as error:
         logger.warning(
             "the catalogue is not recorded, so a way back is verified by its revisions alone: %s", error.message
         )
         return None
-    return {name: blake2b(body.encode(), digest_size=DIGEST_BYTES).hexdigest() for name, body in found.items()}
 
 
 def verify(recorded: Mapping[str, str], credentials: DatabaseCredentials, *, version_table: str) -> None:
-    """Compare the catalogue with the `recorded` one; raise SchemaError naming the objects that did not come back."""
-    now = capture(credentials, version_table=version_table)
-    if now is None:
-        raise SchemaError(
-            f"the schema of {credentials.database!r} was taken back, but cannot be read to verify that", transient=True
-        )
+    """Compare the catalogue with the `recorded` one; raise SchemaError naming the objects that did not come back.
+
+    It is transient where the schema cannot be read now: that it came back is not proved yet.
+    """
+    try:
+        now = _digests(credentials, version_table)
+    except SchemaError as error:
+        raise SchemaError(f"whether the schema came back is not known: {error.message}", transient=True) from error
     if differences := snapshots.changed(recorded, now):
         more = f" and {len(differences) - TOLD} more" if len(differences) > TOLD else ""
         raise SchemaError(
             f"the revisions of {credentials.database!r} are back, its schema is not: {'; '.join(differences[:TOLD])}{more}",
-            hint="The rehearsal promised that it comes back, so something here is not as it was there. Compare, mend, unfreeze.",
+            hint="Nobody may rely on it as it is. Compare it with what it was before, mend it, then `promoter unfreeze`.",
         )
+
+
+def _digests(credentials: DatabaseCredentials, version_table: str) -> dict[str, str]:
+    found = snapshots.objects(postgres.dump_schema(credentials), version_table)
+    return {name: blake2b(body.encode(), digest_size=DIGEST_BYTES).hexdigest() for name, body in found.items()}
