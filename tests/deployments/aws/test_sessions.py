@@ -15,7 +15,7 @@ from promoter.errors import FrozenError, RolloutError, SecretError
 from promoter.identities import CALLS, identity
 from promoter.records import Rollout
 from tasks import clients, observation, verification
-from tests.deployments.aws.account import Account, role_arn
+from tests.deployments.aws.account import IMAGE, NUMBER, REGION, Account, role_arn
 
 pytestmark = pytest.mark.xdist_group("account")
 
@@ -98,21 +98,20 @@ def test_deploying_makes_the_calls_of_the_table(staging: Environment, calls: Cal
     assert made | read == CALLS["deploy"]
 
 
-def test_looking_and_migrating_make_the_calls_of_the_table(
-    service: Service, staging: Environment, calls: Callable[[Any], set[str]]
-) -> None:
+def test_looking_and_migrating_make_the_calls_of_the_table(service: Service, calls: Callable[[Any], set[str]]) -> None:
     """Whoever only looks sees what runs, and every task, as the verifier; the database's credentials are read as the migrator."""
-    looks = calls(clients.ecs(staging))
-    reads = calls(clients.aws(staging, "migrate", "p-1").get_client("secretsmanager"))
+    environment = service.environment("production")
+    ecs = EcsService(clients.ecs(environment), clients.logs(environment), environment)
+    looks = calls(ecs.client)
+    reads = calls(clients.aws(environment, "migrate", "p-1").get_client("secretsmanager"))
 
-    running = observation._running(staging)
-    seen = verification.look(service, "staging", None)
-    while "ecs:DescribeTasks" not in looks:  # no image can be pulled, so now and then there is no task
-        seen = verification.look(service, "staging", None)
-    credentials = clients.database(service, staging, "p-1")
+    running = observation._running(environment)
+    seen = verification.look(service, "production", None)
+    gone = ecs.read_tasks([f"arn:aws:ecs:{REGION}:{NUMBER}:task/{environment.cluster}/{'0' * 32}"])
+    credentials = clients.database(service, environment, "p-1")
 
-    assert (running.image, credentials.user) == (seen.image, "api")
-    assert not isinstance(seen.fleet, Exception)
+    assert (running.definition, credentials.user) == ("tsk-production:1", "api")
+    assert (seen.image, seen.fleet, gone) == (IMAGE, None, ())
     assert looks == CALLS["verify"]
     assert reads == CALLS["migrate"]
 
