@@ -1,40 +1,51 @@
 """The parameters that a person fills in, in the words that Prefect's form shows beside each.
 
-Prefect takes descriptions from a schema, not from pydantic's `Field` in an annotation: it makes a field of its own and forgets that one.
+Prefect takes descriptions from a schema, not from pydantic's `Field` in an annotation: it makes a field of its own and forgets that one. The server
+validates by the same schema, before there is a run.
 """
 
 from typing import Annotated
 
 from pydantic import WithJsonSchema
 
+from promoter.config.models import NAME
+
 TEXT = {"type": "string"}
-OPTIONAL = {"anyOf": [TEXT, {"type": "null"}]}
+NAMED = {**TEXT, "pattern": NAME}
+REVISION = {**TEXT, "pattern": r"^(?!-)[^\s~^:?*\[\\]+$"}
+"""What git-check-ref-format(1) lets a branch or a commit be called, as far as a form can tell."""
+NOTHING = {"type": "null"}
 FLAG = {"type": "boolean"}
 
-ServiceName = Annotated[str, WithJsonSchema({**TEXT, "description": "The service, as its file is called."})]
+ServiceName = Annotated[str, WithJsonSchema({**NAMED, "description": "The service, as its file is called."})]
 AnyService = Annotated[
     str | None,
-    WithJsonSchema({**OPTIONAL, "description": "One service, as its file is called; empty for all of them."}),
+    WithJsonSchema(
+        {"anyOf": [NAMED, NOTHING], "description": "One service, as its file is called; empty for all of them."}
+    ),
 ]
-Branch = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that was pushed."})]
-Change = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that is to be merged."})]
-Target = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that it is to be merged into."})]
+Branch = Annotated[str, WithJsonSchema({**REVISION, "description": "The branch that was pushed."})]
+Change = Annotated[str, WithJsonSchema({**REVISION, "description": "The branch that is to be merged."})]
+Target = Annotated[str, WithJsonSchema({**REVISION, "description": "The branch that it is to be merged into."})]
 EnvironmentName = Annotated[
-    str, WithJsonSchema({**TEXT, "description": "The environment, as the service's file calls it."})
+    str, WithJsonSchema({**NAMED, "description": "The environment, as the service's file calls it."})
 ]
 Commit = Annotated[
-    str | None, WithJsonSchema({**OPTIONAL, "description": "A commit of the branch; its head where this is empty."})
+    str | None,
+    WithJsonSchema(
+        {"anyOf": [REVISION, NOTHING], "description": "A commit of the branch; its head where this is empty."}
+    ),
 ]
 ReleasedVersion = Annotated[
     str | None,
     WithJsonSchema(
         {
-            **OPTIONAL,
+            "anyOf": [REVISION, NOTHING],
             "description": "A version that was once verified there, such as v1.0.3-test; empty is the one before.",
         }
     ),
 ]
-Asker = Annotated[str | None, WithJsonSchema({**OPTIONAL, "description": "Who asks, for the history."})]
+Asker = Annotated[str | None, WithJsonSchema({"anyOf": [TEXT, NOTHING], "description": "Who asks, for the history."})]
 Force = Annotated[
     bool,
     WithJsonSchema(

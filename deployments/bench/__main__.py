@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("version", "rehearsal", "promotion", "webhooks")
+BENCHMARKS = ("version", "rehearsal", "promotion", "webhooks", "endpoints")
 """Each is a module beside this one with a function `measure() -> Result`."""
 
 

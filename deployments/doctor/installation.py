@@ -1,6 +1,5 @@
 """What this machine and the servers around it need: programs, the ledger, Prefect's server, deployments, pool and workers."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 from ruamel.yaml import YAML
 
+from deployments import prefect_api
 from deployments.doctor.examination import Check, NotNeededError
 from promoter import postgres, shell
 from promoter.config import Service
@@ -59,7 +59,7 @@ def _ledger() -> str:
 
 
 def _server() -> str:
-    return f"version {_ask('GET', '/admin/version')} at {os.environ['PREFECT_API_URL']}"
+    return f"version {_ask('GET', '/admin/version')} at {prefect_api.url()}"
 
 
 def _deployments() -> str:
@@ -107,13 +107,9 @@ def _pool_name() -> str:
 
 
 def _ask(method: str, path: str, query: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - what Prefect's API answers
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
-        raise ConfigurationError("PREFECT_API_URL is not set", hint="Name the API of your Prefect server.")
-    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    auth = httpx.BasicAuth(user, password) if user else None
     try:
-        answer = httpx.request(method, url + path, json=query, timeout=PATIENCE, auth=auth)
-        return answer.raise_for_status().json()
+        with prefect_api.client() as client:
+            return client.request(method, path, json=query, timeout=PATIENCE).raise_for_status().json()
     except httpx.HTTPError as error:
-        raise PromoterError(f"{url}{path}: {error}", hint="Is it up, and is PREFECT_API_AUTH_STRING right?") from error
+        hint = "Is it up, and is PREFECT_API_AUTH_STRING right?"
+        raise PromoterError(f"{prefect_api.url()}{path}: {error}", hint=hint) from error

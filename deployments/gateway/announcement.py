@@ -1,11 +1,12 @@
 """Tells Prefect of a push: one event, whose automation starts the flow. It holds names and numbers only, no free text."""
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from deployments import prefect_api
+from promoter.errors import ConfigurationError
 from promoter.ledger.arrivals import Arrival
 
 EVENT = "promoter.push"
@@ -39,19 +40,12 @@ def event(arrival: Arrival, sentence: str, now: datetime) -> dict[str, Any]:
 
 def announce(client: httpx.Client, arrival: Arrival, sentence: str) -> str | None:
     """Tell Prefect of the push; return what was in the way, None where Prefect took it."""
-    api = os.environ.get("PREFECT_API_URL")
-    if not api:
-        return "PREFECT_API_URL is not set"
     told = [event(arrival, sentence, datetime.now(UTC))]
     try:
-        answer = client.post(f"{api.rstrip('/')}/events", json=told, timeout=PATIENCE, auth=_authentication())
-        answer.raise_for_status()
+        where, auth = f"{prefect_api.url()}/events", prefect_api.authentication()
+        client.post(where, json=told, timeout=PATIENCE, auth=auth).raise_for_status()
+    except ConfigurationError as error:
+        return error.message
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{type(error).__name__}: {error}"
     return None
-
-
-def _authentication() -> httpx.Auth:
-    """Return the credential of a Prefect server that asks for one, as Prefect's own setting has it: `user:password`; else none."""
-    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    return httpx.BasicAuth(user, password) if user else httpx.Auth()
