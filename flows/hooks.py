@@ -14,6 +14,7 @@ from flows.recover import bring_to_an_end
 from promoter.errors import PromoterError
 from promoter.ledger import promotions
 from promoter.ledger.connection import connect
+from tasks import teller
 from tasks.report import tell
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,12 @@ def _recover(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
         logger.info("%s %s ended as %s before it had a promotion", flow.name, flow_run.name, state.name)
         return
     ended = bring_to_an_end(promotion.id, driver=str(flow_run.id), cause=_cause(state), forward=False)
-    if ended.outcome is not None:
-        tell(ended, flow_run.id)
+    teller.poke(ended)
+    try:
+        if ended.outcome is not None:
+            tell(ended, flow_run.id)
+    finally:
+        teller.drain()
 
 
 def _cause(state: State[Any]) -> str:
