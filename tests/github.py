@@ -25,6 +25,8 @@ class GitHub:
 
     folder: Path
     running: Running
+    repository: str
+    number: int
 
     @property
     def url(self) -> str:
@@ -38,7 +40,12 @@ class GitHub:
 
     def client(self) -> Client:
         """Return a client that does not wait between two requests."""
-        return Client(REPOSITORY, self.credentials, pace=0)
+        return Client(self.repository, self.credentials, pace=0)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a process needs in its environment to show there what it does."""
+        return {"PROMOTER_GITHUB_API": self.url, "PROMOTER_GITHUB_TOKEN": TOKEN}
 
     def shown(self) -> Shown:
         """Return all that it shows."""
@@ -52,7 +59,7 @@ class GitHub:
         try:
             yield
         finally:
-            self.running = start(self.folder, REPOSITORY, NUMBER, TOKEN, port=port)
+            self.running = start(self.folder, self.repository, self.number, TOKEN, port=port)
 
     @contextmanager
     def failing(self, fault: Fault) -> Iterator[None]:
@@ -65,9 +72,9 @@ class GitHub:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[GitHub]:
+def serving(folder: Path, repository: str = REPOSITORY, number: int = NUMBER) -> Iterator[GitHub]:
     """Serve a GitHub that shows nothing yet."""
-    found = GitHub(folder, start(folder, REPOSITORY, NUMBER, TOKEN))
+    found = GitHub(folder, start(folder, repository, number, TOKEN), repository, number)
     try:
         yield found
     finally:

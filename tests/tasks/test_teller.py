@@ -1,0 +1,90 @@
+"""The thread that tells GitHub: nobody waits for it but at the end, and then not for long."""
+
+import subprocess
+import sys
+import time
+from threading import Event
+from uuid import UUID, uuid4
+
+from promoter.errors import GitHubError
+from tasks.teller import Teller
+
+A, B = uuid4(), uuid4()
+
+
+def test_it_tells_of_each_promotion_that_it_was_poked_for() -> None:
+    """Twice for one that nobody told of in between is once."""
+    heard: list[UUID] = []
+    begun, go_on = Event(), Event()
+
+    def tell(promotion: UUID) -> None:
+        begun.set()
+        go_on.wait(10)
+        heard.append(promotion)
+
+    teller = Teller(tell)
+    teller.poke(A)
+    begun.wait(10)
+    for promotion in (B, B):
+        teller.poke(promotion)
+    go_on.set()
+
+    assert teller.drain()
+    assert heard == [A, B]
+
+
+def test_a_poke_during_the_telling_is_told_too() -> None:
+    """What is new may have come after the ledger was read."""
+    heard: list[UUID] = []
+    teller = Teller(lambda promotion: (heard.append(promotion), len(heard) == 1 and teller.poke(A), None)[-1])
+    teller.poke(A)
+
+    assert teller.drain()
+    assert heard == [A, A]
+
+
+def test_nobody_waits_for_it() -> None:
+    """Neither who pokes nor, for longer than it was said, who drains."""
+    never = Event()
+    teller = Teller(lambda _: never.wait(30) and None)
+    began = time.monotonic()
+    teller.poke(A)
+    poked = time.monotonic() - began
+
+    assert not teller.drain(0.2)
+    assert poked < 0.2
+    assert time.monotonic() - began < 3
+    never.set()
+
+
+def test_a_failure_ends_the_wait_and_is_tried_again_later() -> None:
+    """A last try is made at once, not after the pause that a failure brings."""
+    tries: list[UUID] = []
+
+    def tell(promotion: UUID) -> None:
+        tries.append(promotion)
+        if len(tries) < 3:
+            raise GitHubError("GitHub does not answer", transient=True)
+
+    teller = Teller(tell)
+    teller.poke(A)
+    while not tries:
+        time.sleep(0.01)
+    began = time.monotonic()
+
+    assert not teller.drain()
+    assert teller.drain()
+    assert time.monotonic() - began < 2
+    assert tries == [A, A, A]
+
+
+def test_a_drain_without_a_poke_is_nothing() -> None:
+    """No thread is started for it."""
+    assert Teller(lambda _: None).drain()
+
+
+def test_pygithub_is_not_imported_where_nothing_is_told() -> None:
+    """Neither by the flows nor by the command line."""
+    program = "import sys, flows.promote, flows.recover, deployments.cli; print('github' in sys.modules)"
+
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"
