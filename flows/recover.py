@@ -13,7 +13,7 @@ from prefect import flow
 from promoter.config import SENTENCES
 from promoter.errors import LeaseError, LedgerError, PromoterError
 from promoter.github.credentials import is_known
-from promoter.ledger import leases, promotions, steps
+from promoter.ledger import changes, leases, promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Outcome, Promotion
@@ -27,6 +27,7 @@ from tasks import (
 )
 from tasks.report import UNTOLD, tell
 from tasks.stage import Undone, undo
+from tasks.telling import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -123,8 +124,9 @@ def _show_again() -> None:
     if not is_known(Settings()):
         return
     with connect() as ledger:
-        unshown = promotions.unshown(ledger, longest=SHOWN_AGAIN)
-    teller.poke_all(unshown)
+        ended = [Subject("promotion", one.id) for one in promotions.unshown(ledger, longest=SHOWN_AGAIN)]
+        checked = [Subject("check", one.id) for one in changes.unshown(ledger, longest=SHOWN_AGAIN)]
+    teller.poke_all(ended + checked)
 
 
 def _leave(promotion_id: UUID, driver: str) -> None:

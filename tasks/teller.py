@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable
 from threading import Condition, Thread
 from uuid import UUID
 
+from promoter.config import Service
 from promoter.github.credentials import is_known
 from promoter.ledger.promotions import Promotion
 from promoter.settings import Settings
 from tasks import telling
+from tasks.telling import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -23,23 +25,23 @@ FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
 
 
 class Teller:
-    """A daemon thread with a list of promotions to tell of; it is started by the first."""
+    """A daemon thread with a list of what to tell of; it is started by the first."""
 
-    def __init__(self, tell: Callable[[UUID], None]) -> None:
+    def __init__(self, tell: Callable[[Subject], None]) -> None:
         """Tell of each by `tell`, which raises what is in the way."""
         self._tell = tell
         self._changed = Condition()
-        self._wanted: dict[UUID, None] = {}
+        self._wanted: dict[Subject, None] = {}
         self._thread: Thread | None = None
         self._is_telling = False
         self._hurries = False
         self._failures = 0
         self._failures_in_a_row = 0
 
-    def poke(self, promotion: UUID) -> None:
-        """Let a promotion be told of soon; returns at once."""
+    def poke(self, subject: Subject) -> None:
+        """Let something be told of soon; returns at once."""
         with self._changed:
-            self._wanted[promotion] = None
+            self._wanted[subject] = None
             if self._thread is None:
                 self._thread = Thread(target=self._run, daemon=True, name="tells GitHub")
                 self._thread.start()
@@ -65,15 +67,15 @@ class Teller:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._wanted))
-                promotion = next(iter(self._wanted))
-                del self._wanted[promotion]
+                subject = next(iter(self._wanted))
+                del self._wanted[subject]
                 self._is_telling = True
-            self._try(promotion)
+            self._try(subject)
 
-    def _try(self, promotion: UUID) -> None:
+    def _try(self, subject: Subject) -> None:
         trouble = None
         try:
-            self._tell(promotion)
+            self._tell(subject)
         except Exception as error:  # noqa: BLE001 - whatever it is, no promotion ends with it
             trouble = error
         with self._changed:
@@ -83,8 +85,8 @@ class Teller:
                 self._changed.notify_all()
                 return
             if self._failures_in_a_row == 0:
-                logger.warning("GitHub is not told of promotion %s yet: %s", promotion, trouble)
-            self._wanted = {promotion: None, **self._wanted}
+                logger.warning("GitHub is not told of %s %s yet: %s", subject.kind, subject.id, trouble)
+            self._wanted = {subject: None, **self._wanted}
             self._failures += 1
             self._failures_in_a_row += 1
             self._changed.notify_all()
@@ -92,20 +94,26 @@ class Teller:
             self._changed.wait_for(lambda: self._hurries, wait)
 
 
-TELLER = Teller(lambda promotion: telling.tell(promotion, Settings()))
+TELLER = Teller(lambda subject: telling.tell(subject, Settings()))
 """This process's."""
 
 
 def poke(promotion: Promotion) -> None:
     """Let GitHub be told of `promotion`, if it is to be told anything; returns at once."""
     if promotion.service.github is not None and is_known(Settings()):
-        TELLER.poke(promotion.id)
+        TELLER.poke(Subject("promotion", promotion.id))
 
 
-def poke_all(promotions: Iterable[Promotion]) -> None:
+def poke_check(service: Service, asked: UUID) -> None:
+    """Let GitHub be told of the check of a pull request of `service`, as `poke` does of a promotion."""
+    if service.github is not None and is_known(Settings()):
+        TELLER.poke(Subject("check", asked))
+
+
+def poke_all(subjects: Iterable[Subject]) -> None:
     """Let GitHub be told of several, one after the other."""
-    for promotion in promotions:
-        poke(promotion)
+    for subject in subjects:
+        TELLER.poke(subject)
 
 
 def drain(seconds: float = LAST_WORDS) -> None:

@@ -1,4 +1,4 @@
-"""Tells GitHub what the ledger says of a promotion and GitHub does not show yet; told again, it says nothing.
+"""Tells GitHub what the ledger says and GitHub does not show yet; told again, it says nothing.
 
 One tells at a time of each repository, and what is told is read from the ledger while nobody else tells: so an older state never
 comes after a newer one.
@@ -6,16 +6,18 @@ comes after a newer one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Literal, Protocol
 from uuid import UUID
 
 from prefect.utilities.urls import url_for
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from promoter import config
 from promoter.errors import BusyError, GitHubError
-from promoter.github import Credentials, Notice, credentials, fingerprint, of_promotion
-from promoter.ledger import promotions, steps, told
+from promoter.github import Credentials, Notice, credentials, fingerprint, of_change, of_promotion
+from promoter.ledger import changes, promotions, steps, told
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.told import Told
@@ -37,11 +39,22 @@ Reach = Callable[[str, Credentials], Shows]
 
 
 @dataclass(frozen=True)
+class Subject:
+    """Something that GitHub is told of."""
+
+    kind: Literal["promotion", "check"]
+    """A promotion, or the check of a pull request."""
+    id: UUID
+
+
+@dataclass(frozen=True)
 class Matter:
-    """One promotion, and a notice of it."""
+    """A notice, and what it comes from."""
 
     notice: Notice
-    promotion: Promotion
+    accepted_at: datetime
+    """When that was accepted, or arrived: of two the later one stands."""
+    promotion: UUID | None = None
 
 
 def reach(repository: str, known: Credentials) -> Shows:
@@ -51,39 +64,60 @@ def reach(repository: str, known: Credentials) -> Shows:
     return Client(repository, known)
 
 
-def tell(promotion_id: UUID, settings: Settings, reach: Reach = reach) -> None:
-    """Bring GitHub up to what the ledger says of a promotion.
+def tell(subject: Subject, settings: Settings, reach: Reach = reach) -> None:
+    """Bring GitHub up to what the ledger says of a promotion, or of the check of a pull request.
 
     Raises GitHubError where something is left for later, and LedgerError. Where GitHub wants to be left alone, everything is.
     """
     known = credentials(settings)
     with connect(settings) as ledger:
-        github = promotions.get(ledger, promotion_id).service.github
-    if known is None or github is None:
+        repository = _repository(ledger, subject, settings)
+    if known is None or repository is None:
         return
-    with told.alone(github.repository, settings):
+    with told.alone(repository, settings):
         with connect(settings) as ledger:
-            if told.resting(ledger, github.repository) is not None:
+            if told.resting(ledger, repository) is not None:
                 return
-            matters = _matters(ledger, promotion_id, github.repository)
-            left = _left(ledger, github.repository, matters)
+            matters, is_over = _matters(ledger, subject, repository)
+            left = _left(ledger, repository, matters)
         if left:
-            _tell(left, reach(github.repository, known), github.repository, settings)
-        if matters[0].promotion.ended_at is not None:
+            _tell(left, reach(repository, known), repository, settings)
+        if is_over:
             with connect(settings) as ledger:
-                promotions.shown(ledger, promotion_id)
+                {"promotion": promotions, "check": changes}[subject.kind].shown(ledger, subject.id)
 
 
-def _matters(ledger: Connection[DictRow], promotion_id: UUID, repository: str) -> list[Matter]:
-    """Return all that GitHub ought to show of a promotion, and of those whose Deployment is active there although this one followed."""
-    found = []
-    for one in [promotion_id, *told.followed(ledger, repository, promotion_id)]:
-        promotion, link = promotions.get(ledger, one), None
-        if promotion.flow_run is not None:
-            link = url_for("flow-run", obj_id=promotion.flow_run)
-        notices = of_promotion(promotion, steps.of(ledger, one), is_current=_is_current(ledger, promotion), link=link)
-        found += [Matter(notice, promotion) for notice in notices]
-    return found
+def _repository(ledger: Connection[DictRow], subject: Subject, settings: Settings) -> str | None:
+    """Return the repository of something as GitHub calls it; None where its service is not there."""
+    if subject.kind == "promotion":
+        service = promotions.get(ledger, subject.id).service
+    else:
+        service = config.find(changes.get(ledger, subject.id).service, settings.services)
+    return None if service.github is None else service.github.repository
+
+
+def _matters(ledger: Connection[DictRow], subject: Subject, repository: str) -> tuple[list[Matter], bool]:
+    """Return all that GitHub ought to show, and whether that is the end of it."""
+    if subject.kind == "check":
+        asked = changes.get(ledger, subject.id)
+        notices = of_change(asked, link=_link(asked.flow_run))
+        return [Matter(one, asked.arrived_at) for one in notices], asked.state is not None
+    promotion = promotions.get(ledger, subject.id)
+    followed = [promotions.get(ledger, one) for one in told.followed(ledger, repository, subject.id)]
+    found = [matter for one in [promotion, *followed] for matter in _of_promotion(ledger, one)]
+    return found, promotion.ended_at is not None
+
+
+def _of_promotion(ledger: Connection[DictRow], promotion: Promotion) -> list[Matter]:
+    """Return all that GitHub ought to show of a promotion."""
+    current, link = _is_current(ledger, promotion), _link(promotion.flow_run)
+    notices = of_promotion(promotion, steps.of(ledger, promotion.id), is_current=current, link=link)
+    return [Matter(one, promotion.accepted_at, promotion.id) for one in notices]
+
+
+def _link(flow_run: UUID | None) -> str | None:
+    """Return where Prefect shows a run, None where that is not known."""
+    return None if flow_run is None else url_for("flow-run", obj_id=flow_run)
 
 
 def _is_current(ledger: Connection[DictRow], promotion: Promotion) -> bool:
@@ -103,7 +137,7 @@ def _left(ledger: Connection[DictRow], repository: str, matters: Sequence[Matter
 def _is_news(matter: Matter, before: Told | None) -> bool:
     if before is None:
         return True
-    return matter.promotion.accepted_at >= before.accepted_at and fingerprint(matter.notice) != before.fingerprint
+    return matter.accepted_at >= before.accepted_at and fingerprint(matter.notice) != before.fingerprint
 
 
 def _tell(left: Sequence[tuple[Matter, Told | None]], github: Shows, repository: str, settings: Settings) -> None:
@@ -124,9 +158,9 @@ def _tell(left: Sequence[tuple[Matter, Told | None]], github: Shows, repository:
 
 
 def _tell_one(matter: Matter, before: Told | None, github: Shows, repository: str, settings: Settings) -> None:
-    notice, promotion = matter.notice, matter.promotion
+    notice = matter.notice
     with connect(settings) as ledger:
-        told.begin(ledger, repository, notice.key, promotion=promotion.id, accepted_at=promotion.accepted_at)
+        told.begin(ledger, repository, notice.key, promotion=matter.promotion, accepted_at=matter.accepted_at)
     number = github.show(notice, None if before is None else before.number, again=before is not None)
     with connect(settings) as ledger:
         told.finish(ledger, repository, notice.key, fingerprint=fingerprint(notice), state=notice.state, number=number)

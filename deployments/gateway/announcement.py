@@ -1,14 +1,16 @@
-"""Tells Prefect of a push: one event, whose automation starts the flow. It holds names and numbers only, no free text."""
+"""Tells Prefect of a push or a pull request: one event, whose automation starts the flow. It holds names and numbers only, no free text."""
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
 
 from promoter.ledger.arrivals import Arrival
+from promoter.ledger.changes import Asked
 
 EVENT = "promoter.push"
+CHECK_EVENT = "promoter.pull-request"
 PATIENCE = 30.0
 """Seconds that Prefect may take; what it did not take, the poller starts."""
 
@@ -37,14 +39,31 @@ def event(arrival: Arrival, sentence: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def announce(client: httpx.Client, arrival: Arrival, sentence: str) -> str | None:
-    """Tell Prefect of the push; return what was in the way, None where Prefect took it."""
+def check_event(asked: Asked, now: datetime) -> dict[str, Any]:
+    """Return the event of a pull request, as `event` does of a push."""
+    return {
+        "id": str(asked.id),
+        "occurred": now.isoformat(),
+        "event": CHECK_EVENT,
+        "resource": {
+            "prefect.resource.id": f"{CHECK_EVENT}.{asked.id}",
+            "promoter.service": asked.service,
+            "promoter.branch": f"refs/pull/{asked.number}/head",
+            "promoter.commit": asked.commit,
+            "promoter.target": asked.target,
+        },
+        "related": [],
+        "payload": {},
+    }
+
+
+def announce(client: httpx.Client, told: dict[str, Any]) -> str | None:
+    """Tell Prefect of an event; return what was in the way, None where Prefect took it."""
     api = os.environ.get("PREFECT_API_URL")
     if not api:
         return "PREFECT_API_URL is not set"
-    told = [event(arrival, sentence, datetime.now(UTC))]
     try:
-        answer = client.post(f"{api.rstrip('/')}/events", json=told, timeout=PATIENCE, auth=_authentication())
+        answer = client.post(f"{api.rstrip('/')}/events", json=[told], timeout=PATIENCE, auth=_authentication())
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{type(error).__name__}: {error}"

@@ -4,7 +4,7 @@
 """
 
 from promoter.github.credentials import Credentials, credentials
-from promoter.github.notices import Comment, Deployment, Notice, Release, Status, fingerprint, of_promotion
+from promoter.github.notices import Comment, Deployment, Notice, Release, Status, fingerprint, of_change, of_promotion
 
 __all__ = [
     "Comment",
@@ -15,5 +15,6 @@ __all__ = [
     "Status",
     "credentials",
     "fingerprint",
+    "of_change",
     "of_promotion",
 ]

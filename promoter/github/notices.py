@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from promoter import summary
+from promoter.ledger.changes import Asked
 from promoter.ledger.promotions import Outcome, Promotion
 from promoter.ledger.steps import Step
 from promoter.records import Image, RollbackPlan
@@ -134,6 +135,29 @@ def of_promotion(
         _whole(promotion, steps, link),
     ]
     return found + [_stage(promotion, step, link) for step in steps]
+
+
+def of_change(asked: Asked, *, link: str | None = None) -> list[Notice]:
+    """Return all that GitHub ought to show of the check of a pull request: the comment, and a status of its head."""
+    title = asked.title or f"check pull/{asked.number} {asked.commit[:7]}"
+    state: State = asked.state or "pending"
+    outcome = {"success": "passed", "failure": "failed", "pending": "under way"}.get(state, "came to no end")
+    report = asked.report or f"# {title}: {outcome}\n"
+    return [
+        Comment(asked.number, f"<!-- promoter: {asked.service} -->", unmentioning(report)),
+        Status(
+            asked.commit,
+            printable(f"promoter/{asked.service}/check", LONGEST_CONTEXT),
+            state,
+            printable(f"{title}: {outcome}", LONGEST),
+            link,
+        ),
+    ]
+
+
+def unmentioning(text: str) -> str:
+    """Return Markdown in which `@somebody` calls nobody: an invisible space follows each `@`."""
+    return text.replace("@", "@\u200b")
 
 
 def fingerprint(notice: Notice) -> str:

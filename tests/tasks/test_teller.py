@@ -4,20 +4,21 @@ import subprocess
 import sys
 import time
 from threading import Event
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from promoter.errors import GitHubError
 from tasks.teller import Teller
+from tasks.telling import Subject
 
-A, B = uuid4(), uuid4()
+A, B = Subject("promotion", uuid4()), Subject("check", uuid4())
 
 
 def test_it_tells_of_each_promotion_that_it_was_poked_for() -> None:
     """Twice for one that nobody told of in between is once."""
-    heard: list[UUID] = []
+    heard: list[Subject] = []
     begun, go_on = Event(), Event()
 
-    def tell(promotion: UUID) -> None:
+    def tell(promotion: Subject) -> None:
         begun.set()
         go_on.wait(10)
         heard.append(promotion)
@@ -35,7 +36,7 @@ def test_it_tells_of_each_promotion_that_it_was_poked_for() -> None:
 
 def test_a_poke_during_the_telling_is_told_too() -> None:
     """What is new may have come after the ledger was read."""
-    heard: list[UUID] = []
+    heard: list[Subject] = []
     teller = Teller(lambda promotion: (heard.append(promotion), len(heard) == 1 and teller.poke(A), None)[-1])
     teller.poke(A)
 
@@ -59,9 +60,9 @@ def test_nobody_waits_for_it() -> None:
 
 def test_a_failure_ends_the_wait_and_is_tried_again_later() -> None:
     """A last try is made at once, not after the pause that a failure brings."""
-    tries: list[UUID] = []
+    tries: list[Subject] = []
 
-    def tell(promotion: UUID) -> None:
+    def tell(promotion: Subject) -> None:
         tries.append(promotion)
         if len(tries) < 3:
             raise GitHubError("GitHub does not answer", transient=True)

@@ -18,7 +18,7 @@ from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Outcome, Promotion
 from promoter.records import Image, Push, Release, Rollout, Version
 from promoter.settings import Settings
-from tasks.telling import tell
+from tasks.telling import Subject, tell
 from tests.github import PLACE, REPOSITORY, TOKEN, GitHub, serving
 
 OVERALL = "promoter/api/staging"
@@ -71,7 +71,7 @@ def end(promotion: Promotion, outcome: Outcome) -> None:
 
 def say(promotion: Promotion) -> None:
     """Tell of a promotion, without pauses."""
-    tell(promotion.id, Settings(), client)
+    tell(Subject("promotion", promotion.id), Settings(), client)
 
 
 def client(repository: str, known: Credentials) -> Client:
@@ -226,7 +226,7 @@ def test_what_github_refuses_keeps_nothing_else_waiting(github: GitHub, promote:
         return found
 
     with pytest.raises(GitHubError, match="422"):
-        tell(promotion.id, Settings(), crooked)
+        tell(Subject("promotion", promotion.id), Settings(), crooked)
 
     assert github.shown().status("3" * 40)[OVERALL] == "success"
     assert unshown() == [promotion.id]
