@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, singledispatchmethod
 from http import HTTPStatus
+from typing import Any
 
 import github
 from github import Auth, Github, GithubIntegration
@@ -32,7 +33,7 @@ class Client:
 
     def __init__(self, repository: str, credentials: Credentials, *, pace: float = PACE) -> None:
         """Know `repository` (`OWNER/NAME`) as who `credentials` are; an App is asked for its installation at once."""
-        self._options = {
+        options: dict[str, Any] = {
             "base_url": credentials.api,
             "timeout": TIMEOUT,
             "retry": 0,
@@ -40,7 +41,7 @@ class Client:
             "seconds_between_writes": pace,
             "user_agent": "promoter",
         }
-        self._github = Github(auth=_auth(repository, credentials, self._options), lazy=True, **self._options)
+        self._github = Github(auth=_auth(repository, credentials, options), lazy=True, **options)
         self._repository = self._github.get_repo(repository)
         self._commit = cache(self._repository.get_commit)
 
@@ -131,7 +132,7 @@ class Client:
         return next((one.id for one in made if one.payload.get("promotion") == str(notice.promotion)), None)
 
 
-def _auth(repository: str, credentials: Credentials, options: Mapping[str, object]) -> Auth.Auth:
+def _auth(repository: str, credentials: Credentials, options: Mapping[str, Any]) -> Auth.Auth:
     if credentials.token is not None:
         return Auth.Token(credentials.token.get_secret_value())
     key = credentials.app_key.get_secret_value() if credentials.app_key else ""

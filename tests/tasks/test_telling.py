@@ -13,13 +13,15 @@ from promoter.config import Service
 from promoter.errors import BusyError, GitHubError
 from promoter.github import Credentials
 from promoter.github.client import Client
-from promoter.ledger import promotions, steps, told
+from promoter.ledger import changes, promotions, steps, told
+from promoter.ledger.changes import Asked
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Outcome, Promotion
 from promoter.records import Image, Push, Release, Rollout, Version
 from promoter.settings import Settings
 from tasks.telling import Subject, tell
 from tests.github import PLACE, REPOSITORY, TOKEN, GitHub, serving
+from tests.tasks.conftest import write
 
 OVERALL = "promoter/api/staging"
 
@@ -248,3 +250,37 @@ def test_without_credentials_or_without_github_nothing_is_told(
     say(promotion)
 
     assert github.shown().requests == []
+
+
+def test_the_comment_on_a_pull_request_is_kept_up_to_date(
+    github: GitHub, settings: Settings, make_service: Callable[..., Service]
+) -> None:
+    """One for all its heads; what an older head is found to be late does not stand over the newer one's. Nobody is called by it."""
+    write(make_service(github=PLACE), settings)
+    first, second = (ask(commit) for commit in ("1" * 40, "2" * 40))
+    with connect() as ledger:
+        changes.begin(ledger, first.id, None)
+    say_check(first)
+    begun = github.shown()
+    with connect() as ledger:
+        changes.end(ledger, second.id, "failure", "check pull/7 2222222", "# for @ann")
+    say_check(second)
+    with connect() as ledger:
+        changes.end(ledger, first.id, "success", "check pull/7 1111111", "# late")
+    say_check(first)
+
+    assert begun.comments[0]["body"] == "<!-- promoter: api -->\n# check pull/7 1111111: under way\n"
+    assert [one["body"] for one in github.shown().comments] == ["<!-- promoter: api -->\n# for @\u200bann"]
+    assert github.shown().status("1" * 40) == {"promoter/api/check": "success"}
+    assert github.shown().status("2" * 40) == {"promoter/api/check": "failure"}
+
+
+def ask(commit: str) -> Asked:
+    """Note a head of pull request 7."""
+    with connect() as ledger:
+        return changes.note(ledger, service="api", repository="r", number=7, commit=commit, target="dev")[0]
+
+
+def say_check(asked: Asked) -> None:
+    """Tell of a check, without pauses."""
+    tell(Subject("check", asked.id), Settings(), client)
