@@ -7,6 +7,7 @@ comes after a newer one.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -57,8 +58,9 @@ class Matter:
     promotion: UUID | None = None
 
 
+@cache
 def reach(repository: str, known: Credentials) -> Shows:
-    """Return the client of a repository; PyGithub is imported only here, where something is told."""
+    """Return the client of a repository, one for all that is told; PyGithub is imported only here, where something is."""
     from promoter.github.client import Client  # noqa: PLC0415 - see above
 
     return Client(repository, known)

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from deployments.sandbox.github import Fault
 from promoter.config import Service
 from promoter.errors import BusyError, GitHubError
-from promoter.github import Credentials
+from promoter.github import Credentials, Deployment, Notice
 from promoter.github.client import Client
 from promoter.ledger import changes, promotions, steps, told
 from promoter.ledger.changes import Asked
@@ -215,20 +217,17 @@ def test_what_github_refuses_keeps_nothing_else_waiting(github: GitHub, promote:
     """It is tried again after a while, for somebody may give the token what it lacks; and the end is not taken for shown."""
     promotion = promote(3)
     end(promotion, "released")
-    wrong = f"{'x' * 10}"
 
-    def crooked(repository: str, known: Credentials) -> Client:
-        found = client(repository, known)
-        show = found.show
-        found.show = lambda notice, number, *, again: show(  # type: ignore[method-assign]
-            replace(notice, environment=wrong, state="sideways") if hasattr(notice, "environment") else notice,
-            number,
-            again=again,
-        )
-        return found
+    class Crooked(Client):
+        """Tells of Deployments in a way that GitHub does not know."""
+
+        def show(self, notice: Notice, number: int | None, *, again: bool) -> int | None:
+            if isinstance(notice, Deployment):
+                notice = replace(notice, state=cast("Any", "sideways"))
+            return super().show(notice, number, again=again)
 
     with pytest.raises(GitHubError, match="422"):
-        tell(Subject("promotion", promotion.id), Settings(), crooked)
+        tell(Subject("promotion", promotion.id), Settings(), partial(Crooked, pace=0))
 
     assert github.shown().status("3" * 40)[OVERALL] == "success"
     assert unshown() == [promotion.id]
