@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -15,6 +16,8 @@ from promoter.github.client import Client
 
 REPOSITORY, NUMBER = "Owner/api", 4711
 TOKEN = "github_pat_Zk3q9vX1tR7s5Lw2"
+PATIENTLY: dict[str, Any] = {"pace": 0, "timeout": 60}
+"""How a test talks to it: one request right after the other, and as long as a busy machine takes."""
 PLACE = {"repository": REPOSITORY, "repository_id": NUMBER}
 """The [github] table of a service."""
 
@@ -40,7 +43,7 @@ class GitHub:
 
     def client(self) -> Client:
         """Return a client that does not wait between two requests."""
-        return Client(self.repository, self.credentials, pace=0)
+        return Client(self.repository, self.credentials, **PATIENTLY)
 
     @property
     def variables(self) -> dict[str, str]:

@@ -31,11 +31,13 @@ MOST_CHARACTERS = 65_536
 class Client:
     """One repository on GitHub."""
 
-    def __init__(self, repository: str, credentials: Credentials, *, pace: float = PACE) -> None:
+    def __init__(
+        self, repository: str, credentials: Credentials, *, pace: float = PACE, timeout: int = TIMEOUT
+    ) -> None:
         """Know `repository` (`OWNER/NAME`) as who `credentials` are; an App is asked for its installation at once."""
         options: dict[str, Any] = {
             "base_url": credentials.api,
-            "timeout": TIMEOUT,
+            "timeout": timeout,
             "retry": 0,
             "seconds_between_requests": None,
             "seconds_between_writes": pace,

@@ -22,7 +22,7 @@ from promoter.ledger.promotions import Outcome, Promotion
 from promoter.records import Image, Push, Release, Rollout, Version
 from promoter.settings import Settings
 from tasks.telling import Subject, tell
-from tests.github import PLACE, REPOSITORY, TOKEN, GitHub, serving
+from tests.github import PATIENTLY, PLACE, REPOSITORY, TOKEN, GitHub, serving
 from tests.tasks.conftest import write
 
 OVERALL = "promoter/api/staging"
@@ -80,7 +80,7 @@ def say(promotion: Promotion) -> None:
 
 def client(repository: str, known: Credentials) -> Client:
     """Return a client that does not wait between two requests."""
-    return Client(repository, known, pace=0)
+    return Client(repository, known, **PATIENTLY)
 
 
 def unshown() -> list[UUID]:
@@ -227,7 +227,7 @@ def test_what_github_refuses_keeps_nothing_else_waiting(github: GitHub, promote:
             return super().show(notice, number, again=again)
 
     with pytest.raises(GitHubError, match="422"):
-        tell(Subject("promotion", promotion.id), Settings(), partial(Crooked, pace=0))
+        tell(Subject("promotion", promotion.id), Settings(), partial(Crooked, **PATIENTLY))
 
     assert github.shown().status("3" * 40)[OVERALL] == "success"
     assert unshown() == [promotion.id]
