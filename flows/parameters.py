@@ -17,7 +17,9 @@ AnyService = Annotated[
     WithJsonSchema({**OPTIONAL, "description": "One service, as its file is called; empty for all of them."}),
 ]
 Branch = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that was pushed."})]
-Change = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that is to be merged."})]
+Change = Annotated[
+    str, WithJsonSchema({**TEXT, "description": "The branch that is to be merged; refs/pull/7/head is pull request 7."})
+]
 Target = Annotated[str, WithJsonSchema({**TEXT, "description": "The branch that it is to be merged into."})]
 EnvironmentName = Annotated[
     str, WithJsonSchema({**TEXT, "description": "The environment, as the service's file calls it."})
