@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import github as pygithub
 import pytest
@@ -29,7 +30,7 @@ def place(tmp_path: Path) -> Iterator[GitHub]:
 @pytest.fixture
 def repository(place: GitHub) -> Repository:
     """Return its repository as PyGithub has it."""
-    options = {"base_url": place.url, "timeout": 60, "retry": 0, "seconds_between_writes": None}
+    options: dict[str, Any] = {"base_url": place.url, "timeout": 60, "retry": 0, "seconds_between_writes": None}
     return Github(auth=Auth.Token(TOKEN), seconds_between_requests=None, **options).get_repo(REPOSITORY)
 
 
