@@ -12,15 +12,17 @@ import pytest
 
 from deployments.sandbox.github import Fault
 from promoter.config import Service
-from promoter.errors import BusyError, GitHubError
+from promoter.errors import BusyError, GitHubError, SchemaError
 from promoter.github import Credentials, Deployment, Notice
 from promoter.github.client import Client
 from promoter.ledger import changes, promotions, steps, told
 from promoter.ledger.changes import Asked
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Outcome, Promotion
-from promoter.records import Image, Push, Release, Rollout, Version
+from promoter.records import Image, Push, Release, Rollout, TestReport, Version
 from promoter.settings import Settings
+from tasks import teller
+from tasks.stage import carry_out
 from tasks.telling import Subject, tell
 from tests.github import PATIENTLY, PLACE, REPOSITORY, TOKEN, GitHub, serving
 from tests.tasks.conftest import write
@@ -272,6 +274,26 @@ def test_the_comment_on_a_pull_request_is_kept_up_to_date(
     assert [one["body"] for one in github.shown().comments] == ["<!-- promoter: api -->\n# for @\u200bann"]
     assert github.shown().status("1" * 40) == {"promoter/api/check": "success"}
     assert github.shown().status("2" * 40) == {"promoter/api/check": "failure"}
+
+
+def test_every_stage_pokes_the_teller(github: GitHub, promote: Callable[[int], Promotion]) -> None:
+    """At its beginning, at its end and where it fails; the process gives it a while before it ends."""
+    promotion = promote(3)
+
+    def run_checks(_promotion: Promotion) -> TestReport:
+        return TestReport(1, 0, 0, 1.0)
+
+    def rehearse(_promotion: Promotion) -> TestReport:
+        raise SchemaError("two heads")
+
+    carry_out(run_checks, promotion, [])
+    with pytest.raises(SchemaError):
+        carry_out(rehearse, promotion, [])
+    while not teller.TELLER.drain(60):
+        pass
+
+    shown = github.shown().status("3" * 40)
+    assert (shown[f"{OVERALL}/run_checks"], shown[f"{OVERALL}/rehearse"]) == ("success", "failure")
 
 
 def ask(commit: str) -> Asked:
