@@ -92,6 +92,7 @@ class Teller:
             self._changed.notify_all()
             wait = min(FIRST_WAIT * 2 ** (self._failures_in_a_row - 1), LONGEST_WAIT)
             self._changed.wait_for(lambda: self._hurries, wait)
+            self._hurries = False  # once for each that drains
 
 
 TELLER = Teller(lambda subject: telling.tell(subject, Settings()))
