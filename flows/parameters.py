@@ -25,7 +25,10 @@ AnyService = Annotated[
     ),
 ]
 Branch = Annotated[str, WithJsonSchema({**REVISION, "description": "The branch that was pushed."})]
-Change = Annotated[str, WithJsonSchema({**REVISION, "description": "The branch that is to be merged."})]
+Change = Annotated[
+    str,
+    WithJsonSchema({**REVISION, "description": "The branch that is to be merged; refs/pull/7/head is pull request 7."}),
+]
 Target = Annotated[str, WithJsonSchema({**REVISION, "description": "The branch that it is to be merged into."})]
 EnvironmentName = Annotated[
     str, WithJsonSchema({**NAMED, "description": "The environment, as the service's file calls it."})

@@ -12,16 +12,22 @@ from prefect import flow
 
 from promoter.config import SENTENCES
 from promoter.errors import LeaseError, LedgerError, PromoterError
-from promoter.ledger import leases, promotions, steps
+from promoter.github.credentials import is_known
+from promoter.ledger import changes, leases, promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Outcome, Promotion
 from promoter.ledger.steps import Step
 from promoter.recovery import Action, decide, way_back, why_kept
 from promoter.settings import Settings
-from tasks import migration, rollout  # noqa: F401 - each registers the inverse of its stage
+from tasks import (
+    migration,  # noqa: F401 - each registers the inverse of its stage
+    rollout,  # noqa: F401
+    teller,
+)
 from tasks.report import UNTOLD, tell
 from tasks.stage import Undone, undo
+from tasks.telling import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +35,18 @@ TRIES = 5
 """How often one undo is tried against transient errors before the next `recover` takes it up again."""
 TOLD_AGAIN = 900.0
 """For how long after its end a promotion is told to Prefect again if that does not say so, in seconds."""
+SHOWN_AGAIN = 24 * 3600.0
+"""For how long after its end GitHub is told of a promotion, in seconds."""
+LAST_WORDS = 30.0
+"""Seconds that telling GitHub may take at the end of a run of the `recover` deployment."""
 
 
 @flow
 def recover() -> list[UUID]:
     """Bring every promotion that nobody drives any more to its end; return those that ended."""
-    return [promotion.id for promotion in recover_all() if promotion.ended_at is not None]
+    recovered = recover_all()
+    teller.drain(LAST_WORDS)
+    return [promotion.id for promotion in recovered if promotion.ended_at is not None]
 
 
 def recover_all() -> list[Promotion]:
@@ -47,6 +59,7 @@ def recover_all() -> list[Promotion]:
         found = promotions.abandoned(ledger)
     recovered = [_recover(promotion) for promotion in found]
     _tell_again()
+    _show_again()
     return recovered
 
 
@@ -104,6 +117,16 @@ def _tell_again() -> None:
         if promotion.flow_run is not None:
             with suppress(*UNTOLD):
                 tell(promotion, promotion.flow_run)
+
+
+def _show_again() -> None:
+    """Let GitHub be told what it does not show; it was down, or whoever promoted died before. Nobody waits for it here."""
+    if not is_known(Settings()):
+        return
+    with connect() as ledger:
+        ended = [Subject("promotion", one.id) for one in promotions.unshown(ledger, longest=SHOWN_AGAIN)]
+        checked = [Subject("check", one.id) for one in changes.unshown(ledger, longest=SHOWN_AGAIN)]
+    teller.poke_all(ended + checked)
 
 
 def _leave(promotion_id: UUID, driver: str) -> None:

@@ -15,6 +15,7 @@ PromoterError                    1
 │   └── LeaseError              13   somebody else holds the environment
 ├── SecretError                 14   a secret or a key in it is missing
 ├── CommandError                15   a program ended with an error
+├── GitHubError                 16   GitHub does not answer, or refuses what it is to show
 └── OutcomeError                     a promotion ended, but not as a release
     ├── RolledBackError         20
     ├── SchemaKeptError         21
@@ -129,6 +130,20 @@ class CommandError(PromoterError):
     """A program ended with an error; the message holds its command, exit code and output."""
 
     exit_code = 15
+
+
+class GitHubError(PromoterError):
+    """GitHub does not answer, or refuses what it is to show; no promotion fails with it."""
+
+    exit_code = 16
+
+
+class BusyError(GitHubError):
+    """GitHub wants to be left alone for some `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, transient=True)
+        self.seconds = seconds
 
 
 class OutcomeError(PromoterError):

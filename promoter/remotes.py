@@ -14,6 +14,7 @@ from promoter.git_program import Answer, environment, failure, masked, missing, 
 from promoter.inheritance import withheld
 
 HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
 NOWHERE = Path("/")
 """Where questions to a remote are asked: the answer depends on no repository."""
 
@@ -36,6 +37,22 @@ def mirror(url: str, cache: Path) -> Path:
                 _fetch(source, fresh)
                 fresh.rename(folder)
     return folder
+
+
+def pull_request(url: str, cache: Path, number: int) -> str:
+    """Fetch the head of a pull request into the mirror of `url`, which has to be there, and return its commit.
+
+    GitHub keeps it in the repository that it is for, also where it comes from a fork,
+    https://docs.github.com/pull-requests/collaborating-with-pull-requests/reviewing-changes-in-pull-requests/checking-out-pull-requests-locally.
+    Raises RepositoryError, transient where the remote does not answer.
+    """
+    folder, reference = mirrored(url, cache), f"refs/pull/{number}/head"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if reference not in _remote(url, reference):
+            raise RepositoryError(f"{masked(url)} has no pull request {number}", hint="Open it on GitHub.")
+        _run(folder, *FETCH, "--", _place(url), f"+{reference}:{reference}")
+    return git.resolve(folder, reference)
 
 
 def mirrored(url: str, cache: Path) -> Path:
@@ -113,7 +130,7 @@ def _other_commit(tag: str, where: str, there: str, commit: str) -> ReleaseError
 
 
 def _fetch(source: str, folder: Path) -> None:
-    _run(folder, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", source, *HEADS_AND_TAGS)
+    _run(folder, *FETCH, "--prune", "--", source, *HEADS_AND_TAGS)
 
 
 def _remote(url: str, *references: str) -> dict[str, str]:

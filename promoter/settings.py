@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     """With what GitHub signs; the gateway does not start without it."""
     webhook_secret_before: SecretStr | None = None
     """The one before it, accepted as well while it is exchanged."""
+    github_token: SecretStr | None = None
+    """A fine-grained token, with which GitHub is shown what happens; None for both this and the App shows nothing there."""
+    github_app_id: str | None = None
+    github_app_key: SecretStr | None = None
+    """The private key of the GitHub App, as GitHub gave it: a PEM text."""
+    github_api: str = "https://api.github.com"
+    """Another address for GitHub Enterprise: `https://HOST/api/v3`."""
     notification_block: str | None = None
     """A Prefect block that says when an environment becomes unwell or well again, as `slack-webhook/on-call`."""
     user: str = Field(default_factory=_login)

@@ -61,6 +61,11 @@ def check_markdown(change: Change, version: Version, steps: Sequence[Step]) -> s
     return _story(title, _change_facts(change, version, steps), "\n".join(errors), steps)
 
 
+def unfinished_markdown(title: str, cause: str) -> str:
+    """Return what there is to tell of a check that came to no end of its own."""
+    return _story(f"{_plain(title)}: came to no end", [], cause, [])
+
+
 def table(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return one row per stage: its state, its time in seconds, what it found."""
     return [

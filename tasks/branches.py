@@ -98,7 +98,7 @@ def _start(service: Service, arrival: Arrival) -> UUID | None:
         return None
     flow = SENTENCES[service.rule(arrival.branch).stages].replace("_", "-")
     try:
-        if _is_under_way(flow, arrival):
+        if is_under_way(flow, parameters(arrival)):
             return None
         started = run_deployment(
             f"{flow}/{flow}",
@@ -120,9 +120,8 @@ def parameters(arrival: Arrival) -> dict[str, str]:
     return {"service": arrival.service, "branch": arrival.branch, "commit": arrival.commit}
 
 
-def _is_under_way(deployment: str, arrival: Arrival) -> bool:
-    """Say whether Prefect has a flow run of this push that has not ended: its worker may be late."""
-    wanted = parameters(arrival)
+def is_under_way(deployment: str, wanted: Mapping[str, str]) -> bool:
+    """Say whether Prefect has a flow run with these parameters that has not ended: its worker may be late."""
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),

@@ -1,10 +1,11 @@
 """Looks at a change before it is merged: its number, its checks, its image, its migrations; nothing outside is changed by it.
 
-No part asks for an environment's credentials or writes to ledger or registry, so none needs a stage: a check that is cut off is
-done again.
+No part asks for an environment's credentials or writes to the registry, and the ledger only learns what was found for a pull request,
+so none needs a stage: a check that is cut off is done again.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,11 +18,16 @@ from prefect.runtime import flow_run
 
 from promoter import config, git, remotes, summary
 from promoter.changes import Change
-from promoter.config import DatabaseRollback
+from promoter.config import DatabaseRollback, Service
+from promoter.errors import RepositoryError
+from promoter.ledger import changes, schema
+from promoter.ledger.changes import Asked
+from promoter.ledger.connection import connect
 from promoter.ledger.steps import Step
-from promoter.records import SchemaPlan, TestReport, TriedImage, Version
+from promoter.records import Push, SchemaPlan, TestReport, TriedImage, Version
 from promoter.schema import migrations, policy
 from promoter.settings import Settings
+from tasks import teller
 from tasks.acceptance import read_push
 from tasks.checks import check, rehearse_after
 from tasks.image import builder, planned
@@ -32,6 +38,9 @@ from tasks.version import preview
 
 logger = logging.getLogger(__name__)
 
+PULL_REQUEST = re.compile(r"refs/pull/([1-9][0-9]{0,8})/head")
+"""How git calls the head of a pull request in the repository that it is for."""
+
 look = task(retries=3, retry_delay_seconds=[1, 5, 15], retry_condition_fn=is_transient, cache_policy=NO_CACHE)
 """A task that only looks, and looks again after a transient error."""
 
@@ -40,14 +49,18 @@ look = task(retries=3, retry_delay_seconds=[1, 5, 15], retry_condition_fn=is_tra
 def read_change(service: str, branch: str, commit: str | None, target: str) -> Change:
     """Return the change that `commit` (None: the head of `branch`) would bring into `target`.
 
+    `refs/pull/7/head` as `branch` is a pull request: from then on the ledger knows that its check has begun.
     Raises a PromoterError for an unknown service, target, branch or commit, and for histories that never met.
     """
     found = config.find(service, Settings().services)
     found.rule(target)
-    push = read_push(found, branch, commit)
+    wanted = PULL_REQUEST.fullmatch(branch)
+    asked = None if wanted is None else _begin(found, int(wanted[1]), commit, target)
+    push = read_push(found, branch, commit) if asked is None else _read_pull_request(found, asked)
     mirror = remotes.mirror(found.repository, Settings().cache)
     onto = git.resolve(mirror, f"refs/heads/{target}")
-    return Change(found, push, target, onto, fork=git.merge_base(mirror, push.commit, onto))
+    fork = git.merge_base(mirror, push.commit, onto)
+    return Change(found, push, target, onto, fork, None if asked is None else asked.id)
 
 
 @look
@@ -64,8 +77,11 @@ def name_check(change: Change, version: Version) -> None:
 
 @look
 def check_sources(change: Change, version: Version) -> TestReport:
-    """Test the change as `run_checks` tests a promotion; raises ChecksError with the failing tests."""
-    return check(change.service, change.push, version)
+    """Test the change as `run_checks` tests a promotion; raises ChecksError with the failing tests.
+
+    The coverage of a pull request is not uploaded: its own files say what that would be.
+    """
+    return check(change.service, change.push, version, upload=change.asked is None)
 
 
 @look
@@ -97,9 +113,61 @@ def conclude(change: Change, version: Version, parts: Mapping[str, PrefectFuture
     begun = datetime.now(UTC)
     steps = [_step(name, begun, future) for name, future in parts.items()]
     title, story = summary.check_headline(change, version), summary.check_markdown(change, version, steps)
+    if change.asked is not None:
+        with connect() as ledger:
+            changes.end(
+                ledger, change.asked, "failure" if any(step.error for step in steps) else "success", title, story
+            )
+        teller.poke_check(change.service, change.asked)
     publish(f"{change.service.name}-check-{change.push.branch}", _run(), title, story, steps)
+    teller.drain()
     for future in parts.values():
         future.result()
+
+
+def give_up(flow_run: UUID, cause: str) -> None:
+    """End the check of a pull request whose run came to no end of its own."""
+    with connect() as ledger:
+        asked = changes.of_flow_run(ledger, flow_run)
+        if asked is None or asked.state is not None:
+            return
+        title = f"check pull/{asked.number} {asked.commit[:7]}"
+        changes.end(ledger, asked.id, "error", title, summary.unfinished_markdown(title, cause))
+    teller.poke_check(config.find(asked.service, Settings().services), asked.id)
+    teller.drain()
+
+
+def _begin(service: Service, number: int, commit: str | None, target: str) -> Asked:
+    """Note that the check of a pull request begins, by its head where no commit is named."""
+    remotes.mirror(service.repository, Settings().cache)
+    head = commit or remotes.pull_request(service.repository, Settings().cache, number)
+    with connect() as ledger:
+        schema.check(ledger)
+        asked, _ = changes.note(
+            ledger,
+            service=service.name,
+            repository=service.repository,
+            number=number,
+            commit=head,
+            target=target,
+        )
+        changes.begin(ledger, asked.id, _run())
+    teller.poke_check(service, asked.id)
+    return asked
+
+
+def _read_pull_request(service: Service, asked: Asked) -> Push:
+    """Return the head of a pull request as a push; what a webhook said of it is only a hint."""
+    settings = Settings()
+    head = remotes.pull_request(service.repository, settings.cache, asked.number)
+    mirror = remotes.mirrored(service.repository, settings.cache)
+    if not git.knows(mirror, asked.commit) or not git.is_ancestor(mirror, asked.commit, head):
+        raise RepositoryError(
+            f"{asked.commit[:12]} is no commit of pull request {asked.number}, which is at {head[:12]}",
+            hint="It was pushed over meanwhile: its new head is checked by itself, that of a fork once it is labelled anew.",
+        )
+    base = git.base_tag(mirror, f"refs/heads/{service.version.main}")
+    return Push(service.repository, f"pull/{asked.number}", asked.commit, base)
 
 
 def _step(name: str, begun: datetime, future: PrefectFuture[Any]) -> Step:

@@ -39,13 +39,13 @@ def rehearse(promotion: Promotion, version: Version) -> Rehearsal:
     return rehearse_for(promotion.service, promotion.environment_name, promotion.push, str(promotion.id))
 
 
-def check(service: Service, push: Push, version: Version) -> TestReport:
-    """Do what `run_checks` does; needs no promotion."""
+def check(service: Service, push: Push, version: Version, *, upload: bool = True) -> TestReport:
+    """Do what `run_checks` does; needs no promotion. `upload=False` keeps its coverage here."""
     settings = Settings()
     mirror = remotes.mirror(push.repository, settings.cache)
     with git.checkout(mirror, push.commit) as folder:
         report = checks.run_checks(folder, service, cache=settings.cache, version=version)
-        return _upload(report, service, push, folder)
+        return _upload(report, service, push, folder) if upload else report
 
 
 def rehearse_for(service: Service, name: str, push: Push, subject: str | None = None) -> Rehearsal:

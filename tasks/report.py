@@ -20,6 +20,7 @@ from promoter.ledger import promotions, steps
 from promoter.ledger.connection import connect
 from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
+from tasks import teller
 
 R = TypeVar("R")
 
@@ -41,7 +42,9 @@ def close(promotion: Promotion, record: R) -> R:
     """End the promotion as released, report it, and return its last record; a second time changes nothing."""
     with connect() as ledger:
         promotions.end(ledger, promotion.id, "released")
+    teller.poke(promotion)
     publish_report(promotion.id)
+    teller.drain()
     return record
 
 

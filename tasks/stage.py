@@ -33,6 +33,7 @@ from promoter.ledger.connection import connect
 from promoter.ledger.leases import Lease
 from promoter.ledger.promotions import Promotion
 from promoter.settings import Settings
+from tasks import teller
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,6 +101,7 @@ def carry_out(
         if known is not None and known.result is not None:
             return known.result
         steps.begin(ledger, promotion.id, name, _record_type(function))
+    teller.poke(promotion)
     try:
         with leases.alive(promotion.id, promotion.driver or "", settings):
             result = _perform(function, promotion, records, settings)
@@ -107,6 +109,7 @@ def carry_out(
         said = str(error)
         with connect() as ledger:
             steps.fail(ledger, promotion.id, name, said or type(error).__name__)
+        teller.poke(promotion)
         if discreet(said) != said:  # somebody else's error, whose text Prefect would keep with the state
             raise PromoterError(f"{type(error).__name__}: {said}") from None
         raise
@@ -115,6 +118,7 @@ def carry_out(
         steps.finish(ledger, promotion.id, name, result)
         if commits:
             promotions.verify(ledger, promotion.id)
+    teller.poke(promotion)
     return result
 
 

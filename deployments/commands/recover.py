@@ -2,7 +2,8 @@
 
 from argparse import ArgumentParser
 
-from flows.recover import recover_all
+from flows.recover import LAST_WORDS, recover_all
+from tasks import teller
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -14,3 +15,4 @@ def run() -> None:
     """Recover, and say what came of it."""
     for promotion in recover_all():
         print(f"{promotion.id} {promotion.outcome or 'still under way'}: {promotion.cause or ''}")  # noqa: T201
+    teller.drain(LAST_WORDS)

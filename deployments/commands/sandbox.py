@@ -20,18 +20,19 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--webhook", action="store_true", help="up: a push to its git remote promotes itself, as on GitHub"
     )
+    parser.add_argument("--github", action="store_true", help="up: with a GitHub that shows what is promoted")
     parser.add_argument("--container", action="store_true", help="up: run tasks as containers; needs a Docker engine")
 
 
-def run(*, action: str, folder: Path, container: bool, webhook: bool) -> int:
+def run(*, action: str, folder: Path, container: bool, webhook: bool, github: bool) -> int:
     """Do it; `status` ends with 1 unless everything runs."""
     if action == "up":
-        return _up(folder, container=container, webhook=webhook)
+        return _up(folder, container=container, webhook=webhook, github=github)
     return {"down": _down, "status": _status, "env": _env}[action](folder)
 
 
-def _up(folder: Path, *, container: bool, webhook: bool) -> int:
-    running = sandbox.up(folder, runtime="container" if container else "process")
+def _up(folder: Path, *, container: bool, webhook: bool, github: bool) -> int:
+    running = sandbox.up(folder, runtime="container" if container else "process", github=github)
     if webhook:
         sandbox.promote_pushes(running)
         _say(f"a push to {running.remote} promotes itself")

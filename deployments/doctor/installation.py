@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from deployments import prefect_api
 from deployments.doctor.examination import Check, NotNeededError
-from promoter import postgres, shell
+from promoter import github, postgres, shell
 from promoter.config import Service
 from promoter.errors import ConfigurationError, PromoterError
 from promoter.ledger import schema
@@ -37,6 +37,7 @@ def checks(services: Sequence[Service]) -> Iterator[Check]:
     yield Check("Prefect: work pool", _pool)
     yield Check("Prefect: workers", _workers)
     yield Check("gateway", partial(_gateway, services))
+    yield Check("GitHub: credentials", partial(_github, services))
 
 
 def _program(name: str, hint: str) -> str:
@@ -100,6 +101,18 @@ def _gateway(services: Sequence[Service]) -> str:
     if Settings().webhook_secret is None:
         raise NotNeededError("PROMOTER_WEBHOOK_SECRET is not set here; it has to be where `promoter gateway` runs")
     return "the secret is set"
+
+
+def _github(services: Sequence[Service]) -> str:
+    repositories = sorted({service.github.repository for service in services if service.github is not None})
+    if not repositories:
+        raise NotNeededError("no service has a [github] table")
+    known = github.credentials(Settings())
+    if known is None:
+        raise NotNeededError("neither PROMOTER_GITHUB_TOKEN nor PROMOTER_GITHUB_APP_ID is set: nothing is shown there")
+    from promoter.github.client import Client  # noqa: PLC0415 - PyGithub is imported where something is asked
+
+    return "; ".join(Client(repository, known).check() for repository in repositories)
 
 
 def _pool_name() -> str:

@@ -1,6 +1,6 @@
-"""Tells Prefect of a push: one event, whose automation starts the flow. It holds names and numbers only, no free text."""
+"""Tells Prefect of a push or a pull request: one event, whose automation starts the flow. It holds names and numbers only, no free text."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -8,8 +8,10 @@ import httpx
 from deployments import prefect_api
 from promoter.errors import ConfigurationError
 from promoter.ledger.arrivals import Arrival
+from promoter.ledger.changes import Asked
 
 EVENT = "promoter.push"
+CHECK_EVENT = "promoter.pull-request"
 PATIENCE = 30.0
 """Seconds that Prefect may take; what it did not take, the poller starts."""
 
@@ -38,12 +40,29 @@ def event(arrival: Arrival, sentence: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def announce(client: httpx.Client, arrival: Arrival, sentence: str) -> str | None:
-    """Tell Prefect of the push; return what was in the way, None where Prefect took it."""
-    told = [event(arrival, sentence, datetime.now(UTC))]
+def check_event(asked: Asked, now: datetime) -> dict[str, Any]:
+    """Return the event of a pull request, as `event` does of a push."""
+    return {
+        "id": str(asked.id),
+        "occurred": now.isoformat(),
+        "event": CHECK_EVENT,
+        "resource": {
+            "prefect.resource.id": f"{CHECK_EVENT}.{asked.id}",
+            "promoter.service": asked.service,
+            "promoter.branch": f"refs/pull/{asked.number}/head",
+            "promoter.commit": asked.commit,
+            "promoter.target": asked.target,
+        },
+        "related": [],
+        "payload": {},
+    }
+
+
+def announce(client: httpx.Client, told: dict[str, Any]) -> str | None:
+    """Tell Prefect of an event; return what was in the way, None where Prefect took it."""
     try:
         where, auth = f"{prefect_api.url()}/events", prefect_api.authentication()
-        client.post(where, json=told, timeout=PATIENCE, auth=auth).raise_for_status()
+        client.post(where, json=[told], timeout=PATIENCE, auth=auth).raise_for_status()
     except ConfigurationError as error:
         return error.message
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -9,20 +9,17 @@ import httpx
 import psycopg
 from anyio import CapacityLimiter, to_thread
 from fastapi import BackgroundTasks, FastAPI
-from psycopg import Connection
-from psycopg.rows import DictRow
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from deployments.gateway import body, intake, signature
+from deployments.gateway import body, intake, reception, signature
 from deployments.gateway.announcement import announce
-from deployments.gateway.intake import Ignored, Wanted
+from deployments.gateway.intake import Check, Ignored, Wanted
 from deployments.gateway.metrics import Metrics
 from deployments.gateway.payload import MalformedError
+from deployments.gateway.reception import Noted
 from promoter.config import Service
 from promoter.errors import LedgerError
-from promoter.ledger import arrivals
-from promoter.ledger.arrivals import Arrival
 from promoter.ledger.connection import connect
 from promoter.settings import Settings
 
@@ -104,61 +101,46 @@ class Gateway:
             return JSONResponse({"ignored": found.reason}, 202)
         return await self._take(found, _delivery(request), later)
 
-    async def _take(self, wanted: Sequence[Wanted], delivery: str | None, later: BackgroundTasks) -> Response:
-        """Note the pushes before the answer, tell Prefect of them after it."""
+    async def _take(self, wanted: Sequence[Wanted | Check], delivery: str | None, later: BackgroundTasks) -> Response:
+        """Note what came before the answer, tell Prefect of it after."""
         try:
             noted = await to_thread.run_sync(self._note, wanted, delivery, limiter=self._connections)
         except DOWN as error:
-            logger.warning("a push is not noted: %s", error)
+            logger.warning("a delivery is not noted: %s", error)
             return _problem(503, "the ledger does not answer: deliver it again later")
-        for arrival, one in zip(noted, wanted, strict=True):
-            later.add_task(self._tell, arrival, one.sentence)
-        return JSONResponse({"pushes": {arrival.service: str(arrival.id) for arrival in noted}}, 202)
+        for one in noted:
+            later.add_task(self._tell, one)
+        kind = "pushes" if isinstance(wanted[0], Wanted) else "pull_requests"
+        return JSONResponse({kind: {one.service: str(one.id) for one in noted}}, 202)
 
-    def _note(self, wanted: Sequence[Wanted], delivery: str | None) -> list[Arrival]:
-        """Note the pushes in one transaction: all of them or none."""
+    def _note(self, wanted: Sequence[Wanted | Check], delivery: str | None) -> list[Noted]:
+        """Note what came in one transaction: all of it or nothing."""
         with connect(self.settings) as ledger:
-            noted = [_note(ledger, one, delivery) for one in wanted]
-        self.metrics.noted.inc(sum(is_new for _, is_new in noted))
-        return [arrival for arrival, _ in noted]
+            noted = [reception.note(ledger, one, delivery) for one in wanted]
+        self.metrics.noted.inc(sum(one.is_new for one in noted))
+        return noted
 
-    async def _tell(self, arrival: Arrival, sentence: str) -> None:
-        await to_thread.run_sync(self._announce, arrival, sentence, limiter=self._tellers)
+    async def _tell(self, noted: Noted) -> None:
+        await to_thread.run_sync(self._announce, noted, limiter=self._tellers)
 
-    def _announce(self, arrival: Arrival, sentence: str) -> None:
-        """Tell Prefect of a push that nobody started yet; what goes wrong here, the poller mends."""
+    def _announce(self, noted: Noted) -> None:
+        """Tell Prefect of what nobody started yet; what goes wrong here, the poller mends."""
         try:
             with connect(self.settings) as ledger:
-                if arrivals.take(ledger, arrival.id) is None:
+                if noted.memory.take(ledger, noted.id) is None:
                     return
-            problem = announce(self._prefect, arrival, sentence)
+            problem = announce(self._prefect, noted.event)
             if problem is not None:
                 self.metrics.untold.inc()
-                logger.warning("Prefect is not told of push %s yet: %s", arrival.id, problem)
+                logger.warning("Prefect is not told of %s yet: %s", noted.id, problem)
                 with connect(self.settings) as ledger:
-                    arrivals.give_back(ledger, arrival.id)
+                    noted.memory.give_back(ledger, noted.id)
         except DOWN as error:
-            logger.warning("push %s is left to the poller: %s", arrival.id, error)
+            logger.warning("%s is left to the poller: %s", noted.id, error)
 
     def _look(self) -> None:
         with connect(self.settings) as ledger:
             ledger.execute("SELECT FROM arrivals LIMIT 1")
-
-
-def _note(ledger: Connection[DictRow], wanted: Wanted, delivery: str | None) -> tuple[Arrival, bool]:
-    """Note one push; one that the poller saw first, on its first look of all, is a push like any other."""
-    arrival, is_new = arrivals.note(
-        ledger,
-        service=wanted.service.name,
-        repository=wanted.service.repository,
-        branch=wanted.branch,
-        commit=wanted.commit,
-        delivery=delivery,
-        pushed_by=wanted.pushed_by,
-    )
-    if arrival.dropped == arrivals.BEFORE:
-        arrivals.revive(ledger, arrival.id)
-    return arrival, is_new
 
 
 def _problem(status: int, words: str) -> JSONResponse:

@@ -17,10 +17,12 @@ class Metrics:
         self._seconds = Histogram(
             "promoter_webhook_seconds", "From the first byte to the answer", registry=self.registry
         )
-        self.noted = Counter("promoter_pushes_noted_total", "Pushes that were new", registry=self.registry)
+        self.noted = Counter(
+            "promoter_pushes_noted_total", "Pushes and heads of pull requests that were new", registry=self.registry
+        )
         self.untold = Counter(
             "promoter_pushes_untold_total",
-            "Pushes that Prefect did not take; the poller starts them",
+            "Pushes and pull requests that Prefect did not take; the poller starts them",
             registry=self.registry,
         )
 

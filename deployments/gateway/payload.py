@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,6 +29,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
+M = TypeVar("M", bound=Strict)
+
+
 class Repository(Strict):
     """Where it was pushed."""
 
@@ -40,6 +43,11 @@ class Sender(Strict):
     """Who pushed."""
 
     login: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Its name, where that has the form that GitHub's names have."""
+        return self.login if LOGIN.fullmatch(self.login) else SOMEBODY
 
 
 class Pushed(Strict):
@@ -60,16 +68,71 @@ class Pushed(Strict):
     @property
     def pushed_by(self) -> str:
         """Who pushed."""
-        return self.sender.login if LOGIN.fullmatch(self.sender.login) else SOMEBODY
+        return self.sender.shown
+
+
+class Side(Strict):
+    """One of the two branches of a pull request."""
+
+    ref: str
+    sha: str
+    repo: Repository | None
+    """None where a fork was deleted."""
+
+
+class PullRequest(Strict):
+    """The fields of a pull request that are read; its title and its text are none of them."""
+
+    number: int = Field(gt=0, lt=10**9)
+    state: str
+    head: Side
+    base: Side
+
+
+class Label(Strict):
+    """A label."""
+
+    name: str
+
+
+class Requested(Strict):
+    """What somebody did with a pull request."""
+
+    action: str
+    pull_request: PullRequest
+    repository: Repository
+    label: Label | None = None
+    """The one that was put on it or taken off."""
+    sender: Sender = Field(default_factory=Sender)
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether its code is that of a fork, also of one that is gone."""
+        head = self.pull_request.head.repo
+        return head is None or head.id != self.repository.id
+
+    @property
+    def asked_by(self) -> str:
+        """Who did it."""
+        return self.sender.shown
 
 
 def read_push(body: bytes) -> Pushed:
     """Return the push that `body` tells of; raise MalformedError."""
+    return _validated(Pushed, body, "push")
+
+
+def read_pull_request(body: bytes) -> Requested:
+    """Return what `body` tells of a pull request; raise MalformedError."""
+    return _validated(Requested, body, "pull request")
+
+
+def _validated(kind: type[M], body: bytes, name: str) -> M:
     try:
-        return Pushed.model_validate(read(body))
+        return kind.model_validate(read(body))
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors()})
-        raise MalformedError(f"not a push: {', '.join(fields) or 'no object'}") from None
+        raise MalformedError(f"not a {name}: {', '.join(fields) or 'no object'}") from None
 
 
 def read(body: bytes) -> Any:  # noqa: ANN401 - JSON is anything

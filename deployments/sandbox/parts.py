@@ -15,8 +15,10 @@ import httpx
 import psutil
 
 from deployments.sandbox.aws import processes
+from deployments.sandbox.github import server as github
 from deployments.sandbox.registry import access
 from deployments.sandbox.webhook import Webhook
+from promoter.config import GitHub
 from promoter.errors import PromoterError
 from promoter.secrets import DatabaseCredentials
 from promoter.shell import run
@@ -68,6 +70,15 @@ def start_aws(folder: Path, runtime: str, variables: Mapping[str, str]) -> Part:
     own = folder / "aws"
     argv = ["-m", "deployments.sandbox.aws", "--folder", str(own), "--runtime", runtime]
     return _located(_start("aws", folder, argv, variables), folder, own / "ready.json", "endpoint_url")
+
+
+def start_github(folder: Path, known: GitHub, token: str) -> Part:
+    """Start GitHub, where whoever shows `token` may show what is promoted."""
+    own = folder / "github"
+    github.admit(own, token)
+    argv = ["-m", "deployments.sandbox.github", "--folder", str(own), "--repository", known.repository]
+    part = _start("github", folder, [*argv, "--number", str(known.repository_id)], {})
+    return _located(part, folder, own / "ready.json", "url")
 
 
 def start_prefect(folder: Path, database: DatabaseCredentials, *, deploy: bool = True) -> Part:

@@ -1,6 +1,6 @@
-"""What GitHub's webhook says of a push, said of a push to the sandbox's remote.
+"""What GitHub's webhooks say of pushes and pull requests, said of those of the sandbox's remote.
 
-The shape is that of https://docs.github.com/webhooks/webhook-events-and-payloads#push.
+The shapes are those of https://docs.github.com/webhooks/webhook-events-and-payloads.
 """
 
 from dataclasses import dataclass
@@ -56,6 +56,63 @@ def push(remote: Path, update: Update, repository: dict[str, Any], login: str) -
         "compare": f"{repository['html_url']}/compare/{update.before[:12]}...{update.after[:12]}",
         "commits": commits,
         "head_commit": head,
+    }
+
+
+@dataclass(frozen=True)
+class Request:
+    """A pull request."""
+
+    number: int
+    branch: str
+    """Its own, in the repository or in a fork of it."""
+    head: str
+    target: str
+    base: str
+    """The commit at the head of `target`."""
+    is_from_fork: bool = False
+
+
+def pull_request(
+    request: Request, action: str, repository: dict[str, Any], login: str, *, label: str | None = None
+) -> dict[str, Any]:
+    """Return the payload of what `login` did with a pull request; `label` is the one that was put on it just now."""
+    owner = repository["owner"]["login"]
+    fork = {**repository, "id": repository["id"] + 1, "full_name": f"{login}/{repository['name']}", "fork": True}
+    source = fork if request.is_from_fork else repository
+    url = f"{repository['html_url']}/pull/{request.number}"
+    return {
+        "action": action,
+        "number": request.number,
+        "pull_request": {
+            "id": request.number,
+            "number": request.number,
+            "state": "open",
+            "draft": False,
+            "html_url": url,
+            "title": f"Merge {request.branch}",
+            "body": None,
+            "user": account(login),
+            "labels": [] if label is None else [{"name": label}],
+            "head": {
+                "label": f"{login}:{request.branch}",
+                "ref": request.branch,
+                "sha": request.head,
+                "user": account(login),
+                "repo": source,
+            },
+            "base": {
+                "label": f"{owner}:{request.target}",
+                "ref": request.target,
+                "sha": request.base,
+                "user": account(owner),
+                "repo": repository,
+            },
+            "merged": False,
+        },
+        "repository": repository,
+        "sender": account(login),
+        **({} if label is None else {"label": {"id": 1, "name": label, "color": "ededed", "default": False}}),
     }
 
 

@@ -62,11 +62,11 @@ class Sandbox:
         )
 
 
-def up(folder: Path, *, prefect: bool = True, runtime: str = "process") -> Sandbox:
+def up(folder: Path, *, prefect: bool = True, runtime: str = "process", github: bool = False) -> Sandbox:
     """Bring the sandbox of `folder` up and return it; one that runs is returned as it is.
 
     `prefect=False` leaves the Prefect server, its worker, the watcher and the gateway out. `runtime` is how ECS tasks run: `process` or
-    `container`. Until `promote_pushes`, a push promotes nothing by itself.
+    `container`. `github=True` adds a GitHub that shows what is promoted. Until `promote_pushes`, a push promotes nothing by itself.
     """
     folder = folder.resolve()
     running = read(folder)
@@ -86,6 +86,8 @@ def up(folder: Path, *, prefect: bool = True, runtime: str = "process") -> Sandb
         variables["AWS_ENDPOINT_URL"] = aws.url
         schema.upgrade(_settings(variables))
         started += [registry, aws]
+        if github:
+            started.append(_show(folder, variables))
         os.environ.update(variables)
         _provision_sample(folder, server, registry, aws)
         if prefect:
@@ -161,6 +163,14 @@ def _variables(folder: Path, server: Server) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     }
+
+
+def _show(folder: Path, variables: dict[str, str]) -> Part:
+    """Start GitHub and let whoever gets `variables` show there what happens."""
+    token = f"github_pat_{secrets.token_urlsafe(24)}"
+    part = parts.start_github(folder, GITHUB, token)
+    variables |= {"PROMOTER_GITHUB_API": part.url, "PROMOTER_GITHUB_TOKEN": token}
+    return part
 
 
 def _provision_sample(folder: Path, server: Server, registry: Part, aws: Part) -> None:

@@ -14,11 +14,13 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from deployments.sandbox import payload
-from deployments.sandbox.payload import Update
+from deployments.sandbox.payload import Request, Update
+from deployments.sandbox.remote import git
 
 LOGIN = "sam-sample"
 """Who pushes: the remote is a folder and knows nobody."""
@@ -85,10 +87,34 @@ def switch_off(remote: Path) -> None:
 
 def deliver(remote: Path, update: Update) -> Delivery:
     """Tell of one reference that was pushed, and write down what became of it; raise CommandError where git does not know it."""
-    hook = read(remote)
-    repository = payload.repository(hook.repository_id, hook.repository)
-    body = json.dumps(payload.push(remote, update, repository, LOGIN))
-    found = send(hook, "push", body, str(uuid4()))
+    repository = payload.repository(read(remote).repository_id, read(remote).repository)
+    return _deliver(remote, "push", payload.push(remote, update, repository, LOGIN))
+
+
+def request(
+    remote: Path,
+    number: int,
+    branch: str,
+    action: str = "opened",
+    *,
+    target: str = "dev",
+    is_from_fork: bool = False,
+    label: str | None = None,
+) -> Delivery:
+    """Have pull request `number` at the head of `branch`, as GitHub has it, and tell of what was done with it.
+
+    The code of a fork is the remote's too, for there is no other; it is only said to be one.
+    """
+    head, base = (git(remote, "rev-parse", f"refs/heads/{name}").stdout.strip() for name in (branch, target))
+    git(remote, "update-ref", f"refs/pull/{number}/head", head)
+    repository = payload.repository(read(remote).repository_id, read(remote).repository)
+    asked = Request(number, branch, head, target, base, is_from_fork)
+    return _deliver(remote, "pull_request", payload.pull_request(asked, action, repository, LOGIN, label=label))
+
+
+def _deliver(remote: Path, event: str, told: dict[str, Any]) -> Delivery:
+    """Send one webhook, and write down what became of it."""
+    found = send(read(remote), event, json.dumps(told), str(uuid4()))
     folder = remote / "deliveries"
     folder.mkdir(exist_ok=True)
     place = folder / f"{found.id}.json"

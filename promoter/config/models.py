@@ -246,6 +246,8 @@ class GitHub(Model):
     """`OWNER/NAME`."""
     repository_id: Annotated[int, Field(gt=0)]
     """The number that GitHub gave it; another repository may come to bear its name, and none its number."""
+    check_label: Annotated[str, Field(min_length=1, max_length=50)] = "promoter: check"
+    """The label by which a maintainer lets the code of a fork be checked, as it is at that moment."""
 
 
 class Service(Model):

@@ -178,6 +178,24 @@ def ended(connection: Connection[DictRow], *, longest: float, shortest: float) -
     return [_read(row) for row in rows]
 
 
+def unshown(connection: Connection[DictRow], *, longest: float) -> list[Promotion]:
+    """Return the promotions of services on GitHub whose end that may not show: under way, or ended up to `longest` seconds ago; oldest first."""
+    rows = connection.execute(
+        SELECT
+        + """
+        WHERE shown_at IS NULL AND configuration ->> 'github' IS NOT NULL AND (ended_at IS NULL OR ended_at > clock_timestamp() - make_interval(secs => %s))
+        ORDER BY accepted_at
+        """,
+        [longest],
+    ).fetchall()
+    return [_read(row) for row in rows]
+
+
+def shown(connection: Connection[DictRow], promotion: UUID) -> None:
+    """Note that GitHub shows how the promotion ended."""
+    connection.execute("UPDATE promotions SET shown_at = clock_timestamp() WHERE id = %s", [promotion])
+
+
 def waiting(connection: Connection[DictRow], service: str, environment: str) -> list[Promotion]:
     """Return every promotion to this environment that has no outcome yet, the one that holds it too, the oldest first."""
     rows = connection.execute(

@@ -13,10 +13,12 @@ from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
 from ruamel.yaml import YAML
 
-from deployments.gateway.announcement import event
+from deployments.gateway.announcement import check_event, event
 from deployments.gateway.intake import Wanted
 from promoter.config import SENTENCES, Service
 from promoter.ledger.arrivals import Arrival
+from promoter.ledger.changes import Asked
+from tasks import requests
 from tasks.branches import parameters
 
 FILE = Path(__file__).parents[2] / "prefect.yaml"
@@ -42,7 +44,7 @@ def received(sentence: str) -> ReceivedEvent:
 
 
 def trigger(deployment: str) -> dict[str, Any]:
-    """Return the one trigger of a promoting deployment."""
+    """Return the one trigger of a deployment that is started by an event."""
     (found,) = DEPLOYMENTS[deployment]["triggers"]
     return dict(found)
 
@@ -82,6 +84,17 @@ def test_the_automation_gives_what_the_poller_gives(deployment: str) -> None:
     )
 
     assert hydrate(trigger(deployment)["parameters"], context) == parameters(ARRIVAL)
+
+
+def test_a_pull_request_starts_its_check_and_nothing_else() -> None:
+    """With what the poller gives it."""
+    asked = Asked(uuid4(), "api", "r", 7, "a" * 40, "dev", "ann", datetime.now(UTC), 0, None, None, None, None, None)
+    now = datetime.now(UTC)
+    told = ReceivedEvent.model_validate({**check_event(asked, now), "received": now})
+    context = HydrationContext(render_jinja=True, jinja_context={"event": told}, render_workspace_variables=False)
+
+    assert [name for name in [*PROMOTING, "check-change"] if covers(name, told)] == ["check-change"]
+    assert hydrate(trigger("check-change")["parameters"], context) == requests.parameters(asked)
 
 
 def test_the_event_follows_the_rule_of_the_branch(make_service: Any) -> None:

@@ -11,7 +11,7 @@ from deployments.sandbox.sample.service import to_toml
 from flows.check_change import check_change
 from promoter.config import Service
 from promoter.errors import ChecksError, PromoterError, RepositoryError, UnknownBranchError
-from promoter.ledger import reservations
+from promoter.ledger import changes, reservations
 from promoter.ledger.connection import connect
 from promoter.settings import Settings
 from tasks.acceptance import accept, read_push
@@ -101,3 +101,62 @@ def test_every_part_that_fails_is_told(service: Service) -> None:
     assert "alembic.ini: no such file" in told["markdown"]
     assert told["table"].count("failed") == 3
     assert numbers(service) == {}
+
+
+@pytest.fixture
+def pull_request(service: Service, repository: Any) -> str:
+    """Return the head of pull request 7: of a fork, for no branch has it."""
+    repository.git("switch", "--detach", "--quiet", "feat/x")
+    commit = str(repository.commit("feat: from elsewhere"))
+    repository.git("update-ref", "refs/pull/7/head", commit)
+    repository.switch("main")
+    assert service.github is None
+    return commit
+
+
+def test_a_pull_request_is_read_from_the_repository_that_it_is_for(pull_request: str) -> None:
+    """No fork is ever asked for anything; the ledger knows that its check has begun."""
+    change = read_change.fn("api", "refs/pull/7/head", pull_request, "dev")
+
+    assert (change.push.branch, change.push.commit, change.target) == ("pull/7", pull_request, "dev")
+    assert change.asked is not None
+    with connect() as ledger:
+        asked = changes.get(ledger, change.asked)
+    assert (asked.number, asked.commit, asked.begun_at is not None, asked.state) == (7, pull_request, True, None)
+
+
+@pytest.mark.usefixtures("service")
+def test_what_is_no_commit_of_the_pull_request_is_refused(repository: Any, pull_request: str) -> None:
+    """A webhook's word for it is a hint: it was pushed over, or never was there."""
+    other = repository.git("rev-parse", "dev")
+
+    for commit in (other, "f" * 40):
+        with pytest.raises(RepositoryError, match=f"is no commit of pull request 7, which is at {pull_request[:12]}"):
+            read_change.fn("api", "refs/pull/7/head", commit, "dev")
+    with pytest.raises(RepositoryError, match="has no pull request 8"):
+        read_change.fn("api", "refs/pull/8/head", None, "dev")
+
+
+@pytest.mark.usefixtures("prefect", "service")
+def test_the_ledger_keeps_what_was_found_for_a_pull_request(pull_request: str) -> None:
+    """The same report as in Prefect; from there GitHub is told."""
+    check_change("api", "refs/pull/7/head", pull_request, return_state=True)
+
+    with connect() as ledger:
+        asked, is_new = changes.note(ledger, service="api", repository="", number=7, commit=pull_request, target="dev")
+    assert (is_new, asked.state, asked.title) == (False, "failure", f"check pull/7 {pull_request[:7]}: v1.0.5-dev")
+    assert (asked.report or "").startswith(f"# {asked.title}: failed")
+    assert "pyproject.toml does not exist" in (asked.report or "")
+
+
+@pytest.mark.usefixtures("prefect", "service", "pull_request")
+def test_a_check_that_comes_to_no_end_says_so(repository: Any) -> None:
+    """A hook tells it: nobody waits for a status that never comes."""
+    other = repository.git("rev-parse", "dev")
+
+    check_change("api", "refs/pull/7/head", other, return_state=True)
+
+    with connect() as ledger:
+        asked, _ = changes.note(ledger, service="api", repository="", number=7, commit=other, target="dev")
+    assert asked.state == "error"
+    assert "is no commit of pull request 7" in (asked.report or "")

@@ -59,10 +59,14 @@ def serve(app: ASGIApp, port: int = 0) -> Running:
 
 def run(folder: Path, port: int = 0) -> None:
     """Serve the registry of `folder` until a signal ends this process; `ready.json` says where, while it serves."""
+    serve_for_ever(application(folder), folder, port)
+
+
+def serve_for_ever(app: ASGIApp, folder: Path, port: int = 0) -> None:
+    """Serve `app` on loopback until a signal ends this process; `ready.json` in `folder` says where, while it serves."""
     # uvicorn ends well and then raises the signal again, which by default would end us before `ready.json` is removed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
-    app = application(folder)
     listener = listen(port)
     ready = folder / "ready.json"
     state = {"url": f"http://{LOOPBACK}:{listener.getsockname()[1]}", "pid": os.getpid()}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deployments.gateway.payload import read_push
+from deployments.gateway.payload import read_pull_request, read_push
 from deployments.gateway.signature import HEADER, is_signed
 from deployments.sandbox import webhook
 from deployments.sandbox.payload import NOTHING
@@ -183,3 +183,23 @@ def test_a_remote_that_is_switched_off_tells_nobody(sample: SampleRepository, ga
 
     assert not (sample.remote / "webhook.log").exists()
     assert (sample.remote / "webhook.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_pull_request_is_told_as_github_tells_it(sample: SampleRepository, gateway: tuple[str, Heard]) -> None:
+    """Its head is where git finds that of any pull request; the gateway reads what is told as it reads GitHub's."""
+    url, heard = gateway
+    webhook.create(sample.remote, Webhook(url, SECRET, "sample/sample-api", 4711))
+    commit = sample.commit(Scenario.GOOD, "feat/x")
+    sample.push("feat/x")
+
+    opened = webhook.request(sample.remote, 7, "feat/x")
+    webhook.request(sample.remote, 7, "feat/x", "labeled", is_from_fork=True, label="promoter: check")
+
+    asked, labelled = (read_pull_request(body) for _, body in heard)
+    assert (opened.event, opened.status) == ("pull_request", 202)
+    assert git(sample.remote, "rev-parse", "refs/pull/7/head").stdout.strip() == commit
+    told = asked.pull_request
+    assert (asked.action, told.number, told.head.sha, told.base.ref) == ("opened", 7, commit, "dev")
+    assert (asked.is_from_elsewhere, labelled.is_from_elsewhere) == (False, True)
+    assert labelled.label is not None
+    assert labelled.label.name == "promoter: check"
