@@ -1,6 +1,5 @@
 """Starts runs of deployments through the Prefect API, without importing Prefect: a command line has to start in a blink."""
 
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +7,9 @@ from uuid import UUID
 
 import httpx
 
+from deployments import prefect_api
 from promoter.config import SENTENCES, Service
-from promoter.errors import ConfigurationError, PromoterError
+from promoter.errors import PromoterError
 
 DEPLOYMENTS = {sentence: sentence.replace("_", "-") for sentence in SENTENCES.values()}
 """The deployment of each branch flow, as prefect.yaml names it."""
@@ -59,7 +59,7 @@ def check(service: Service, branch: str, commit: str | None, target: str) -> UUI
 
 def start(flow: str, deployment: str, parameters: Mapping[str, Any]) -> UUID:
     """Start a run of `flow`/`deployment` and return its id."""
-    with httpx.Client(base_url=_api(), timeout=30) as client:
+    with prefect_api.client() as client:
         try:
             found = client.get(f"/deployments/name/{flow}/{deployment}").raise_for_status().json()
             answer = client.post(f"/deployments/{found['id']}/create_flow_run", json={"parameters": dict(parameters)})
@@ -70,12 +70,14 @@ def start(flow: str, deployment: str, parameters: Mapping[str, Any]) -> UUID:
                 hint="`prefect deploy --all` brings its deployments in line with prefect.yaml.",
             ) from error
         except httpx.TransportError as error:
-            raise PromoterError(f"the Prefect server at {_api()} does not answer: {error}", transient=True) from error
+            raise PromoterError(
+                f"the Prefect server at {prefect_api.url()} does not answer: {error}", transient=True
+            ) from error
 
 
 def state(run: UUID) -> dict[str, Any]:
     """Return the state of a flow run: `type`, `name`, `message`."""
-    with httpx.Client(base_url=_api(), timeout=30) as client:
+    with prefect_api.client() as client:
         answer: dict[str, Any] = client.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
         return answer
 
@@ -90,13 +92,6 @@ def wait(run: UUID) -> dict[str, Any]:
 def report(run: UUID) -> str:
     """Return the report of a flow run in markdown, "" where it wrote none."""
     wanted = {"flow_run_id": {"any_": [str(run)]}, "type": {"any_": ["markdown"]}}
-    with httpx.Client(base_url=_api(), timeout=30) as client:
+    with prefect_api.client() as client:
         found = client.post("/artifacts/filter", json={"artifacts": wanted}).raise_for_status().json()
     return str(found[0]["data"]) if found else ""
-
-
-def _api() -> str:
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
-        raise ConfigurationError("PREFECT_API_URL is not set", hint="Name the API of your Prefect server.")
-    return url

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from deployments import prefect_api
 from promoter.ledger.arrivals import Arrival
 
 EVENT = "promoter.push"
@@ -44,14 +45,10 @@ def announce(client: httpx.Client, arrival: Arrival, sentence: str) -> str | Non
         return "PREFECT_API_URL is not set"
     told = [event(arrival, sentence, datetime.now(UTC))]
     try:
-        answer = client.post(f"{api.rstrip('/')}/events", json=told, timeout=PATIENCE, auth=_authentication())
+        answer = client.post(
+            f"{api.rstrip('/')}/events", json=told, timeout=PATIENCE, auth=prefect_api.authentication()
+        )
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{type(error).__name__}: {error}"
     return None
-
-
-def _authentication() -> httpx.Auth:
-    """Return the credential of a Prefect server that asks for one, as Prefect's own setting has it: `user:password`; else none."""
-    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    return httpx.BasicAuth(user, password) if user else httpx.Auth()

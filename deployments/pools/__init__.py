@@ -87,13 +87,27 @@ def differences(pool: Pool, template: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _read(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    text = Template(file.read_text())
-    missing = sorted({one for one in text.get_identifiers() if not variables.get(one)})
+    missing = sorted({one for one in Template(file.read_text()).get_identifiers() if not variables.get(one)})
     if missing:
         raise ConfigurationError(
             f"{file.name} asks for {', '.join(missing)}", hint="Set what is missing, and try again."
         )
-    return dict(YAML(typ="safe").load(text.substitute(variables)))
+    return dict(_filled(YAML(typ="safe").load(file), variables))
+
+
+def _filled(part: Any, variables: Mapping[str, str]) -> Any:  # noqa: ANN401 - any part of a YAML document
+    """Return `part` with its variables filled in; a variable that is all of a list's element may stand for several, with commas."""
+    if isinstance(part, dict):
+        return {name: _filled(value, variables) for name, value in part.items()}
+    if isinstance(part, list):
+        return [one for value in part for one in _elements(value, variables)]
+    return Template(part).substitute(variables) if isinstance(part, str) else part
+
+
+def _elements(value: Any, variables: Mapping[str, str]) -> list[Any]:  # noqa: ANN401
+    filled = _filled(value, variables)
+    alone = isinstance(value, str) and value.startswith("$") and value[1:].isidentifier()
+    return [one.strip() for one in filled.split(",")] if alone else [filled]
 
 
 def _defaults(template: Mapping[str, Any]) -> dict[str, Any]:
