@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ class Installation:
             self.start(name, name)
         self._proxy()
         for name in ("api-1", "api-2", "proxy"):
-            self._until(name, lambda name=name: httpx.get(self.url(name, "/api/ready"), timeout=20).is_success)
+            self._until_ready(name)
         for command in compose.commands("setup"):
             run(_ours(command), cwd=parts.ROOT, env=self.environment("setup"), timeout=PATIENCE)
         for name, service in (("worker-1", "worker"), ("worker-2", "worker"), ("watcher", "watcher")):
@@ -151,11 +151,11 @@ class Installation:
             record=self.folder / "processes" / f"{name}.pid",
         ).release()
 
-    def _until(self, name: str, answers: Callable[[], bool]) -> None:
+    def _until_ready(self, name: str) -> None:
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self.process(name).is_running():
+        while time.monotonic() < deadline and processes.alive(self.process(name).pid):
             with suppress(httpx.TransportError):
-                if answers():
+                if httpx.get(self.url(name, "/api/ready"), timeout=20).is_success:
                     return
             time.sleep(0.2)
         raise AssertionError(f"{name} does not answer: {(self.folder / 'logs' / f'{name}.log').read_text()[-2000:]}")

@@ -6,6 +6,7 @@ import tomllib
 from argparse import ArgumentError, ArgumentParser
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -244,7 +245,12 @@ def test_the_databases_are_made_with_the_passwords_of_the_environment(postgres_s
             input_text=(FOLDER / "databases.sql").read_text(),
         )
         for role, password in (("prefect", "PREFECT_DATABASE_PASSWORD"), ("promoter", "PROMOTER_LEDGER_PASSWORD")):
-            known = {"host": superuser.host, "port": superuser.port, "user": role, "password": SECRETS[password]}
+            known: dict[str, Any] = {
+                "host": superuser.host,
+                "port": superuser.port,
+                "user": role,
+                "password": SECRETS[password],
+            }
             with psycopg.connect(**known, dbname=role, autocommit=True) as own:
                 own.execute("CREATE TABLE mine ()")
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -269,7 +275,7 @@ def test_compose_itself_takes_the_file(tmp_path: Path) -> None:
         pytest.skip("no `docker compose`")
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in SECRETS.items()))
     (tmp_path / "empty").write_text("")
-    argv = ["docker", "compose", "--file", FILE, "--env-file"]
+    argv: list[str | Path] = ["docker", "compose", "--file", FILE, "--env-file"]
 
     shell.run([*argv, tmp_path / ".env", "config", "--quiet"], env=dict.fromkeys(SECRETS, ""))
     with pytest.raises(CommandError, match="is missing a value"):
