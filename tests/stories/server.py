@@ -66,6 +66,15 @@ class Installation:
         for name, service in (("worker-1", "worker"), ("worker-2", "worker"), ("watcher", "watcher")):
             self.start(name, service)
 
+    def down(self) -> None:
+        """End everything, flows that outlived their worker too."""
+        told = self.url("proxy", "/api") if self.ports else None
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if told and process.pid != os.getpid() and process.environ().get("PREFECT_API_URL") == told:
+                    process.kill()
+        sandbox.down(self.folder)
+
     def start(self, name: str, service: str) -> None:
         """Start the process `name` as the compose file has its service."""
         (command,) = compose.commands(service)

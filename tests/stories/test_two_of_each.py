@@ -37,7 +37,7 @@ def installation() -> Iterator[Installation]:
             found.up()
             yield found
         finally:
-            sandbox.down(Path(name))
+            found.down()
 
 
 @pytest.fixture
