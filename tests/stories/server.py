@@ -56,11 +56,12 @@ class Installation:
         self._redis()
         for command in compose.commands("database"):
             run(_ours(command), env=self.environment("database"), timeout=PATIENCE)
-        for name in ("api-1", "api-2", "services"):
+        for name in ("api-1", "api-2"):
             self.start(name, name)
-        self._proxy()
-        for name in ("api-1", "api-2", "proxy"):
             self._until_ready(name)
+        self.start("services", "services")
+        self._proxy()
+        self._until_ready("proxy")
         for command in compose.commands("setup"):
             run(_ours(command), cwd=parts.ROOT, env=self.environment("setup"), timeout=PATIENCE)
         for name, service in (("worker-1", "worker"), ("worker-2", "worker"), ("watcher", "watcher")):

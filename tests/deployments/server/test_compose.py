@@ -204,7 +204,8 @@ def test_each_waits_for_what_it_needs() -> None:
             assert condition != "service_healthy" or "healthcheck" in SERVICES[other], f"{name} on {other}"
             assert (condition == "service_completed_successfully") == (SERVICES[other].get("restart") == "no")
     assert set(order["database"]) == {"postgres", "redis"}
-    assert all(set(order[name]) == {"database"} for name in (*REPLICAS, "services"))
+    assert all(set(order[name]) == {"database"} for name in ("api-1", "services"))
+    assert set(order["api-2"]) == {"database", "api-1"}
     assert set(order["proxy"]) == set(REPLICAS)
     assert all("setup" in order[name] for name in ("worker", "watcher", "gateway"))
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
@@ -230,6 +231,15 @@ def test_the_image_holds_what_it_runs() -> None:
     assert {"prefect.yaml", "requirements.lock", "deployments", "flows", "tasks", "promoter"} <= set(copied)
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
     assert "deployments/server/.env" in ignored
+    (uv,) = re.findall(r"^UV_VERSION = (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = " ".join(line for line in lines if line.startswith(("FROM", "COPY")))
+    bases = re.findall(r"(?:FROM |--from=)(\S+:\S+)", named)
+    assert bases == [
+        "python:3.11-slim",
+        f"ghcr.io/astral-sh/uv:{uv}",
+        "python:3.11-slim",
+        *["docker:28.5.1-cli"] * 2,
+    ]
 
 
 def test_the_databases_are_made_with_the_passwords_of_the_environment(postgres_server: Server) -> None:
