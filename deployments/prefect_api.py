@@ -27,6 +27,6 @@ def authentication() -> httpx.Auth:
     return httpx.BasicAuth(user, password) if user else httpx.Auth()
 
 
-def client() -> httpx.Client:
-    """Return a client whose requests name only what stands behind the API's address."""
-    return httpx.Client(base_url=url(), auth=authentication(), timeout=PATIENCE)
+def client(timeout: float = PATIENCE) -> httpx.Client:
+    """Return a client whose requests name only what stands behind the API's address; `timeout` is in seconds."""
+    return httpx.Client(base_url=url(), auth=authentication(), timeout=timeout)

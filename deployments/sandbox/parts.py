@@ -101,11 +101,8 @@ def start_prefect(folder: Path, database: DatabaseCredentials, *, deploy: bool =
 
 
 def _deploy(client: Mapping[str, str]) -> None:
-    for words in (
-        ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
-        ["--no-prompt", "deploy", "--all"],
-    ):
-        run([sys.executable, "-m", "prefect", *words], cwd=ROOT, env=client, timeout=PATIENCE)
+    for words in (["deployments.cli", "pool", "process"], ["prefect", "--no-prompt", "deploy", "--all"]):
+        run([sys.executable, "-m", *words], cwd=ROOT, env=client, timeout=PATIENCE)
     for name in IDLE:
         _pause(client["PREFECT_API_URL"], name)
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from rich.console import Console
 
-from deployments import display, progress
+from deployments import display, progress, runs
 from deployments.progress import Progress
 from promoter.config import Service
 from promoter.ledger import promotions
@@ -26,9 +26,11 @@ class Api(BaseHTTPRequestHandler):
     """Answers for Prefect with the state of any flow run."""
 
     state: dict[str, Any]
+    credential: str | None
 
     def do_GET(self) -> None:
-        """Tell the state."""
+        """Tell the state, and remember who asked."""
+        type(self).credential = self.headers["Authorization"]
         body = json.dumps({"state": self.state}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -56,6 +58,18 @@ def api(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Ap
 def state(kind: str, message: str | None = None) -> dict[str, Any]:
     """Return a state as Prefect tells it."""
     return {"type": kind, "name": kind.title(), "message": message}
+
+
+def test_prefect_is_shown_the_credential_that_it_asks_for(api: type[Api], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Prefect's own variable has it, by whoever starts or follows a run; without one nothing is shown."""
+    api.state = state("RUNNING")
+
+    runs.state(RUN)
+    assert api.credential is None
+
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
+    runs.state(RUN)
+    assert api.credential == "Basic YWRtaW46c2VjcmV0"
 
 
 def test_a_promotion_is_read_from_the_ledger(settings: Settings, make_service: Callable[..., Service]) -> None:

@@ -23,9 +23,16 @@ def test_a_whole_installation_has_nothing_to_mend(capsys: pytest.CaptureFixture[
 
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == {"OK", "SKIP"}
-    for name in ("ledger", "Prefect: workers", "sample-api: registry", "sample-api/production: secret and database"):
+    for name in (
+        "ledger",
+        "Prefect: job template",
+        "Prefect: workers",
+        "sample-api: registry",
+        "sample-api/production: secret and database",
+    ):
         assert any(line.startswith(f"OK   {name}: ") for line in lines), name
     assert "SKIP Buildx: no service builds with it" in lines
+    assert "SKIP Prefect: what replicas share: one server: it keeps events, leases and messages in its memory" in lines
 
 
 def test_what_is_missing_is_named_with_what_to_do(
@@ -42,8 +49,7 @@ def test_what_is_missing_is_named_with_what_to_do(
     said = capsys.readouterr()
     found = {one["name"]: one for one in json.loads(said.out)}
     wrong = [name for name, one in found.items() if one["outcome"] == "NG"]
-    assert wrong == [f"Prefect: {part}" for part in ("server", "deployments", "work pool", "workers")] + [
-        "sample-api: registry"
-    ]
+    of_prefect = ("server", "database", "what replicas share", "deployments", "work pool", "job template", "workers")
+    assert wrong == [*(f"Prefect: {part}" for part in of_prefect), "sample-api: registry"]
     assert "Is it up" in found["Prefect: server"]["hint"]
-    assert "5 of " in said.err
+    assert "8 of " in said.err
