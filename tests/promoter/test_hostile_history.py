@@ -48,7 +48,8 @@ def test_a_branch_is_a_name(
     repository.commit()
     repository.branch(branch)
     commit = repository.commit(SAID)
-    service = make_service(repository=str(repository.path))
+    rule = {"pattern": "cicd/*", "stages": ["version", "test", "build"]}
+    service = make_service(repository=str(repository.path), branches=[rule])
     push = Push(repository=service.repository, branch=branch, commit=commit, base=None)
 
     with connect(settings) as ledger:
