@@ -52,8 +52,8 @@ def aws_name(_session: URLLib3Session, request: AWSPreparedRequest) -> str:
     return f"aws {SERVICES.get(service, service)}:{operation}"
 
 
-def _text(value: str | bytes | None) -> str:
-    return value.decode() if isinstance(value, bytes) else value or ""
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value or "")
 
 
 def http_name(_transport: object, request: httpx.Request) -> str | None:
