@@ -3,6 +3,7 @@
 import pytest
 
 from deployments.sandbox.aws.authoriser import many, statements
+from deployments.sandbox.aws.trail import Entry
 from deployments.sandbox.sample.scenarios import Scenario
 from deployments.sandbox.sandbox import Sandbox
 from tests.deployments.aws.account import Account, role_arn
@@ -28,6 +29,33 @@ def test_the_whole_story_needs_every_statement_of_the_templates(stage: Stage, ru
     assert failed.promotion.outcome == "rolled_back"
     assert verified(stage)["name"] == "Well"
     assert {(role.split("-")[1], *use) for role, *use in privilege.used(running)} == granted(running)
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource", "denied", "wrong"),
+    [
+        pytest.param("deployer-staging", "ecs:UpdateService", "x", "", False, id="its own call"),
+        pytest.param("deployer-staging", "iam:PassRole", "x", "", False, id="what its call implies"),
+        pytest.param("deployer-staging", "ecs:UpdateService", "x", "implicit deny", True, id="its own call, denied"),
+        pytest.param("deployer-staging", "secretsmanager:GetSecretValue", "x", "", True, id="another role's call"),
+        pytest.param("verifier-production", "ecs:UpdateService", "x", "", True, id="a look that changes something"),
+        pytest.param("worker", "sts:AssumeRole", "x", "", False, id="the worker's one call"),
+        pytest.param("worker", "ecs:ListTasks", "*", "implicit deny", True, id="the worker as itself"),
+        pytest.param("migrator-staging", "secretsmanager:GetSecretValue", "nowhere", "no", False, id="a story's wish"),
+        pytest.param("migrator-staging", "sts:GetCallerIdentity", "*", "", False, id="who it is"),
+    ],
+)
+def test_what_is_done_beside_the_table_is_found(
+    role: str,
+    action: str,
+    resource: str,
+    denied: str,
+    wrong: bool,  # noqa: FBT001 - what holds
+) -> None:
+    """The check at the end of all stories could fail."""
+    session = f"arn:aws:sts::123456789012:assumed-role/promoter-{role}/promoter-x"
+
+    assert privilege.is_wrong(Entry(session, action, resource, denied)) is wrong
 
 
 def granted(running: Sandbox) -> set[tuple[str, ...]]:
