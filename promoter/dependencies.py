@@ -13,6 +13,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from promoter.bounds import is_inside
 from promoter.config import Dependencies
 from promoter.errors import ChecksError, CommandError
 from promoter.shell import Output, failure, run
@@ -127,6 +128,10 @@ def _lock(checkout: Path, rule: Dependencies) -> Path:
     ):
         if not file.is_file():
             raise ChecksError(f"{_shown(checkout, file)} does not exist", hint=remedy)
+        if not is_inside(file, checkout):
+            raise ChecksError(
+                f"{_shown(checkout, file)} is a link that leaves the checkout", hint="Commit the file itself."
+            )
     return lock
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
+from deployments.doctor import permissions
 from deployments.doctor.examination import Check
 from promoter import images, probe, remotes
 from promoter.config import Environment, Service
@@ -23,6 +24,7 @@ def checks(service: Service) -> Iterator[Check]:
         yield Check(f"{place}: secret and database", partial(_database, service, environment))
         yield Check(f"{place}: schema can be read", partial(_schema, service, environment))
         yield Check(f"{place}: health", partial(_health, service, environment))
+    yield from permissions.checks(service)
 
 
 def _remote(service: Service) -> str:

@@ -1,6 +1,7 @@
 """Makes the environments of a service as an infrastructure team would: database, secret, load balancer, service, first release.
 
-Promoter changes environments and never creates them; on AWS this is done by CloudFormation or Terraform.
+Promoter changes environments and never creates them; on AWS this is done by CloudFormation or Terraform. Where an environment names roles,
+Promoter's own templates are deployed too.
 """
 
 import json
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3  # noqa: TID251 - the owner of the account, not a promotion
 from pydantic import SecretStr
 
+from deployments.sandbox import owner, roles
 from promoter import dependencies, git, images, postgres, remotes
 from promoter.config import Environment, Service
 from promoter.errors import RolloutError
@@ -73,6 +74,7 @@ class Account:
                 database = self._database(service, name, environment)
                 self._migrate(service, environment, database, folder)
                 self._create_service(service, environment, image)
+        roles.deploy(roles.stacks(service, self._secret_arns(service)))  # meanwhile the first release comes up
         for environment in service.environments.values():
             self._wait(environment)
         return image
@@ -122,7 +124,14 @@ class Account:
         )
         migrations.upgrade(runner, database)
 
+    def _secret_arns(self, service: Service) -> dict[str, str]:
+        return {
+            name: self.secrets.describe_secret(SecretId=environment.secret)["ARN"]
+            for name, environment in service.environments.items()
+        }
+
     def _create_service(self, service: Service, environment: Environment, image: Image) -> None:
+        roles.make_for_tasks(environment)
         self.ecs.create_cluster(clusterName=environment.cluster)
         arn = self.secrets.describe_secret(SecretId=environment.secret)["ARN"]
         request = definition(service, environment, image, arn, self.further)
@@ -229,6 +238,7 @@ def definition(
         "memory": "512",
         "containerDefinitions": [container],
         "tags": [{"key": "service", "value": service.name}],
+        **roles.of_tasks(environment),
     }
 
 
@@ -264,12 +274,12 @@ def provision(
     secret_variables: Mapping[str, str] | None = None,
     grace: int = 0,
 ) -> Image:
-    """Make the environments of `service` in the AWS that the environment's variables name; see `Account.provision`.
+    """Make the environments of `service` as the owner of the AWS that the environment's variables name; see `Account.provision`.
 
     `secret_variables` go to the environments' secrets and from there to the containers, besides the database's credentials.
     `grace` is for services that start slowly: how long a new task may fail the load balancer's health checks, in seconds.
     """
-    session = boto3.Session()
+    session = owner.session()
     subnets = session.client("ec2").describe_subnets()["Subnets"]
     account = Account(
         ecs=session.client("ecs"),

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deployments.sandbox import parts, provision, webhook
+from deployments.sandbox import parts, provision, roles, webhook
 from deployments.sandbox.aws.images import host_platforms
 from deployments.sandbox.parts import Part
 from deployments.sandbox.sample.repository import FIRST_TAG, SampleRepository
@@ -90,6 +90,8 @@ def up(folder: Path, *, prefect: bool = True, runtime: str = "process", github: 
             started.append(_show(folder, variables))
         os.environ.update(variables)
         _provision_sample(folder, server, registry, aws)
+        variables |= roles.worker()  # from here on nobody is the owner
+        os.environ.update(variables)
         if prefect:
             started.append(orchestrator.result())
             variables["PREFECT_API_URL"] = f"{started[-1].url}/api"
@@ -155,8 +157,6 @@ def _variables(folder: Path, server: Server) -> dict[str, str]:
         "PROMOTER_CACHE": str(Settings().cache),
         "PROMOTER_REGISTRY_USERNAME": USER,
         "PROMOTER_REGISTRY_PASSWORD": secrets.token_urlsafe(24),
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": REGION,
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_LOGGING_EXTRA_LOGGERS": "promoter,tasks,flows,deployments",
@@ -179,7 +179,8 @@ def _provision_sample(folder: Path, server: Server, registry: Part, aws: Part) -
     SampleRepository.create(remote, folder / "sample")
     urls = {name: f"http://127.0.0.1:{parts.free_port()}/health" for name in ("staging", "production")}
     host = registry.url.removeprefix("http://")
-    sample = service(remote, host, urls, aws.url, region=REGION, platform=host_platforms()[0])
+    platform = host_platforms()[0]
+    sample = service(remote, host, urls, aws.url, region=REGION, platform=platform, role=roles.role)
     path = folder / "services" / f"{sample.name}.toml"
     path.parent.mkdir()
     path.write_text(to_toml(sample))

@@ -201,7 +201,7 @@ class EcsService:
             "ClusterNotFoundException": "Mend the environment's cluster and region, or create the cluster.",
             "ServiceNotFoundException": "Create the service, or mend the environment's names.",
             "AccessDenied": "Let the worker assume the environment's role, in its policy and in the role's trust.",
-            "AccessDeniedException": "Allow it in the policy of the role that promotes.",
+            "AccessDeniedException": "Allow it in the policy of the role that promotes; `promoter doctor` names all that is missing.",
         }
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         passing = code in PASSING or "Throttl" in code or NO_CAPACITY in text or status == 429 or status >= 500

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from promoter.bounds import is_inside
 from promoter.config import Dependencies, ImageRule
 from promoter.discretion import remember
 from promoter.errors import ImageError
@@ -57,8 +58,14 @@ class BuildPlan:
 
     @property
     def context_folder(self) -> Path:
-        """The folder that the image is made of."""
-        return self.checkout / self.context
+        """The folder that the image is made of; raises ImageError where a link of the commit leads out of the checkout."""
+        folder = self.checkout / self.context
+        if not is_inside(folder, self.checkout):
+            raise ImageError(
+                f"the image's context {self.context!r} leaves the checkout",
+                hint="A file of this machine would get into the image. Commit the folder itself.",
+            )
+        return folder
 
     @property
     def reference(self) -> str:

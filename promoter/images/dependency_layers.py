@@ -13,6 +13,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from promoter.bounds import is_inside
 from promoter.config import Dependencies
 from promoter.dependencies import LOCKS, export, find_interpreter, hidden
 from promoter.errors import CommandError, ConfigurationError, ImageError
@@ -41,7 +42,7 @@ def requirements_of(checkout: Path, rule: Dependencies, cache: Path) -> str:
     Raises ChecksError where the lock file is missing or cannot be exported.
     """
     files = [checkout / rule.directory / name for name in (LOCKS[rule.tool], "pyproject.toml")]
-    locked = [file.read_bytes() for file in files if file.is_file()]
+    locked = [file.read_bytes() for file in files if file.is_file() and is_inside(file, checkout)]
     key = hashlib.sha256(b"\0".join([rule.model_dump_json().encode(), *locked])).hexdigest()
     kept = cache / f"{key}.txt"
     if not kept.is_file() or len(locked) < len(files):

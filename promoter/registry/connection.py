@@ -4,6 +4,7 @@ Source: the OCI distribution specification 1.1. Sizes are in bytes, times in sec
 """
 
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,11 +14,14 @@ from pydantic import SecretStr
 from promoter.errors import ImageError
 from promoter.images import oci
 from promoter.registry import login as registry_login
+from promoter.text import printable
 
 DOCUMENT_LIMIT = 4 * 1024**2
 """The largest manifest that registries have to take; no other document is larger."""
 COMPLAINT_LIMIT = 64 * 1024
 """How much is read of an answer that says no."""
+SLOWEST = 64 * 1024
+"""Bytes a second; an answer that comes slower than that is not waited for, however steadily it drips."""
 REDIRECTS = 5
 
 
@@ -34,7 +38,7 @@ class Answer:
         """The registry's own words for what is wrong; "" where it has none."""
         try:
             first = oci.decode(self.body)["errors"][0]
-            return f"{first.get('code', '')}: {first.get('message', '')}"[:200]
+            return printable(f"{first.get('code', '')}: {first.get('message', '')}")
         except (ValueError, LookupError, TypeError, AttributeError):
             return ""
 
@@ -59,6 +63,7 @@ class Connection:
         self._name = name
         self._credentials = (username, password) if username and password else None
         self._insecure = insecure
+        self._timeout = timeout
         self._origin = httpx.URL(f"{'http' if insecure else 'https'}://{host}")
         self._authorizations: dict[str, str] = {}
         self._client = httpx.Client(
@@ -158,7 +163,7 @@ class Connection:
                     response.close()
         except httpx.TransportError as error:
             raise ImageError(
-                f"{self._host} cannot be asked for {self._name}: {type(error).__name__}: {error}",
+                f"{self._host} cannot be asked for {self._name}: {type(error).__name__}: {printable(str(error))}",
                 hint="Is the registry up, and is its name right?",
                 transient=True,
             ) from error
@@ -167,9 +172,11 @@ class Connection:
         raise self._disbelief(f"redirects more than {REDIRECTS} times")
 
     def _read(self, response: httpx.Response, limit: int) -> bytes:
-        data = bytearray()
+        data, until = bytearray(), time.monotonic() + self._timeout + limit / SLOWEST
         for part in response.iter_raw():  # unpacked was nothing asked for: a small answer could become a huge one
             data += part
+            if time.monotonic() > until:
+                raise self._disbelief("drips, and comes to no end")
             if not response.is_success and len(data) > COMPLAINT_LIMIT:
                 break
             if len(data) > limit:
@@ -190,6 +197,6 @@ class Connection:
 
     def _disbelief(self, sentence: str) -> ImageError:
         return ImageError(
-            f"{self._host}, asked for {self._name}, {sentence}",
+            f"{self._host}, asked for {self._name}, {printable(sentence, 400)}",
             hint="Nothing of it is used. Is something else answering in the registry's place?",
         )

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from promoter.errors import ConfigurationError, ImageError
 from promoter.images import oci
 from promoter.registry.connection import DOCUMENT_LIMIT, Answer, Connection
+from promoter.text import printable
 
 BLOB_LIMIT = 1024**3
 """The largest blob that is read into memory."""
@@ -163,7 +164,7 @@ class Registry:
         found = self.manifest(reference)
         children = self._children(found) if found.is_index else {self.platforms(found.digest)[0]: found.digest}
         if platform not in children:
-            present = ", ".join(sorted(children)) or "no platform"
+            present = printable(", ".join(sorted(children))) or "no platform"
             raise ImageError(
                 f"{self.repository}: {reference!r} is not built for {platform}, but for {present}",
                 hint="Add the platform to the branch rule and build again.",
@@ -243,7 +244,7 @@ class Registry:
 
     def _disbelief(self, sentence: str) -> ImageError:
         return ImageError(
-            f"{self.repository}: the registry {sentence}",
+            f"{self.repository}: the registry {printable(sentence, 400)}",
             hint="Nothing of it is used. Is something else answering in the registry's place?",
             transient=True,
         )

@@ -17,6 +17,7 @@ from alembic.script.revision import RevisionError, RevisionMap
 from alembic.util import CommandError as AlembicError
 
 from promoter import config
+from promoter.bounds import is_inside
 from promoter.errors import SchemaError
 
 Downgrade = Literal["code", "empty", "missing", "raises"]
@@ -139,7 +140,7 @@ def _refuse_broken_graph(revisions: tuple[Revision, ...]) -> None:
 
 
 def _version_files(checkout: Path, directory: Path, rule: config.Migrations) -> Iterator[Path]:
-    settings = _settings(directory, rule)
+    settings = _settings(checkout, directory, rule)
     pattern = "**/*.py" if settings.get("recursive_version_locations") else "*.py"
     seen = set()
     for location in settings["locations"]:
@@ -151,8 +152,10 @@ def _version_files(checkout: Path, directory: Path, rule: config.Migrations) -> 
                 yield real
 
 
-def _settings(directory: Path, rule: config.Migrations) -> dict[str, Any]:
+def _settings(checkout: Path, directory: Path, rule: config.Migrations) -> dict[str, Any]:
     ini, toml = directory / rule.config, directory / "pyproject.toml"
+    for file in (ini, toml):
+        _inside(checkout, file)
     if not ini.is_file() and not toml.is_file():
         raise SchemaError(f"{ini}: no such file", hint="Set [migrations] directory and config to where Alembic is.")
     alembic = Config(str(ini), toml_file=str(toml))
@@ -178,7 +181,7 @@ def _path(location: str) -> Path:
 
 def _inside(checkout: Path, path: Path) -> Path:
     real = path.resolve()
-    if not real.is_relative_to(checkout.resolve()):
+    if not is_inside(path, checkout):
         raise SchemaError(
             f"{path}: leaves the checkout {checkout}", hint="Migrations are read from the checkout alone."
         )

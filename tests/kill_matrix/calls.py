@@ -18,7 +18,7 @@ Moment = Literal["before", "during", "after"]
 """Of a call: not begun, begun by a process that goes on alone, or done and not yet known to the caller."""
 WRITTEN = re.compile(r"(?P<moment>\w+) (?P<stage>\w+): (?P<name>.+) #(?P<number>\d+)")
 LOOKS = re.compile(
-    r"aws \w+:(Describe|List|Get)|\w+ (GET|HEAD) |process (pg_dump|squawk|uv|git (rev-\w+|show|show-ref|ls-remote)\b)"
+    r"aws \w+:(AssumeRole|Describe|Get|List)|\w+ (GET|HEAD) |process (pg_dump|squawk|uv|git (rev-\w+|show|show-ref|ls-remote)\b)"
 )
 """Calls that change nothing."""
 HEARTBEAT = "alive-"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -44,9 +45,15 @@ def install(recorder: Recorder) -> None:
 
 def aws_name(_session: URLLib3Session, request: AWSPreparedRequest) -> str:
     """Return `aws ecs:UpdateService`."""
-    target = request.headers["X-Amz-Target"]
-    service, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
+    target = _text(request.headers.get("X-Amz-Target"))
+    if not target:  # STS speaks the query protocol
+        return f"aws sts:{parse_qs(_text(request.body))['Action'][0]}"
+    service, _, operation = target.partition(".")
     return f"aws {SERVICES.get(service, service)}:{operation}"
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value or "")
 
 
 def http_name(_transport: object, request: httpx.Request) -> str | None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from deployments.sandbox import remote, sandbox
+from deployments.sandbox import owner, remote, sandbox
 from deployments.sandbox.sample.repository import SampleRepository
 from deployments.sandbox.sample.scenarios import Scenario
 from deployments.sandbox.sample.service import to_toml
@@ -244,7 +244,7 @@ def _fearless(service: Service) -> Service:
 def _thin_out(service: Service) -> None:
     """Let one task run where a case is played and none elsewhere: their health checks are what keeps the machine busy."""
     for name, environment in service.environments.items():
-        client, count = clients.ecs(environment), int(name == ENVIRONMENT)
+        client, count = owner.session().client("ecs"), int(name == ENVIRONMENT)
         client.update_service(cluster=environment.cluster, service=environment.service, desiredCount=count)
 
 

@@ -189,6 +189,17 @@ def test_a_missing_file_is_named(tmp_path: Path, rule: Dependencies, missing: st
     assert [file.name for file in (tmp_path / "backend").iterdir()] == ["pyproject.toml"]
 
 
+@pytest.mark.parametrize("name", ["pyproject.toml", "poetry.lock"])
+def test_a_lock_that_is_a_link_elsewhere_is_refused(poetry_checkout: Path, tmp_path: Path, name: str) -> None:
+    """It is not even read: what it leads to is a file of this machine."""
+    file = poetry_checkout / "backend" / name
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ChecksError, match=f"backend/{name} is a link that leaves the checkout"):
+        dependencies.check_lock(poetry_checkout, POETRY)
+
+
 def test_an_unknown_group_is_an_error(uv_checkout: Path) -> None:
     """A misspelt group is no empty group."""
     with pytest.raises(ChecksError, match="`tests`"):

@@ -25,7 +25,7 @@ from promoter.ledger.promotions import Promotion
 from promoter.ledger.steps import Step
 from promoter.settings import Settings
 from promoter.shell import run
-from tests.stories import secrecy
+from tests.stories import privilege, secrecy
 
 PATIENCE = 400.0
 """Seconds that a promotion may take until it has ended."""
@@ -41,7 +41,7 @@ def running() -> Iterator[sandbox.Sandbox]:
         try:
             run([sys.executable, "-m", "deployments.cli", "sandbox", "up", "--folder", name], timeout=PATIENCE)
             found = _found(folder)
-            with secrecy.kept(found):
+            with secrecy.kept(found), privilege.kept(found):
                 yield found
         finally:
             sandbox.down(folder)

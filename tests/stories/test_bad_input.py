@@ -10,11 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
 
 from deployments import runs
-from deployments.sandbox import registry, sandbox
+from deployments.sandbox import owner, registry, sandbox
 from deployments.sandbox.sample.service import to_toml
 from promoter import remotes
 from promoter.config import DatabaseKeys, Service
@@ -147,7 +146,7 @@ def outside(running: sandbox.Sandbox, tmp_path_factory: pytest.TempPathFactory) 
 
 def close_database(service: Service) -> str:
     """Make a secret that names a port where nobody listens, and return the password in it."""
-    secrets = boto3.client("secretsmanager")
+    secrets = owner.session().client("secretsmanager")
     text = secrets.get_secret_value(SecretId=service.environment("staging").secret)["SecretString"]
     closed = {**json.loads(text), "POSTGRES_PORT": "1"}
     secrets.create_secret(Name="closed-database", SecretString=json.dumps(closed))
@@ -156,7 +155,7 @@ def close_database(service: Service) -> str:
 
 def close_service(service: Service) -> None:
     """Make a service in the staging cluster and delete it: ECS remembers it as INACTIVE."""
-    ecs, environment = boto3.client("ecs"), service.environment("staging")
+    ecs, environment = owner.session().client("ecs"), service.environment("staging")
     ecs.create_service(
         cluster=environment.cluster, serviceName="svc-closed", taskDefinition=environment.family, desiredCount=0
     )
@@ -172,7 +171,7 @@ ODD_SERVICES: dict[str, dict[str, Any]] = {
 
 def make_service(service: Service, name: str, *, image: str = "", **parts: Any) -> None:
     """Make a service in the staging cluster that no release can be rolled out on, or taken back; it wants one task."""
-    ecs, environment = boto3.client("ecs"), service.environment("staging")
+    ecs, environment = owner.session().client("ecs"), service.environment("staging")
     definition = ecs.describe_task_definition(taskDefinition=environment.family)["taskDefinition"]
     container = definition["containerDefinitions"][0]
     container = {**container, "image": container["image"].partition("@")[0] + image} if image else container
@@ -182,11 +181,20 @@ def make_service(service: Service, name: str, *, image: str = "", **parts: Any) 
     ecs.create_service(cluster=environment.cluster, serviceName=name, taskDefinition=own["taskDefinitionArn"], **wanted)
 
 
+@pytest.fixture
+def without_roles(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return the sandbox's service as somebody who may see everything: a role is denied what its file does not mean."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, owner.KEY)
+    monkeypatch.delenv("AWS_SESSION_TOKEN")
+    return with_staging(stage.service, deployer_role=None, migrator_role=None, verifier_role=None)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_word_is_told_before_anything_is_touched(stage: Stage, outside: Outside, name: str) -> None:
+def test_a_wrong_word_is_told_before_anything_is_touched(without_roles: Service, outside: Outside, name: str) -> None:
     """The error names what is wrong and what to do next, and no password."""
     case = CASES[name]
-    promotion = promotion_of(case.edit(stage.service, outside))
+    promotion = promotion_of(case.edit(without_roles, outside))
     version = Version("v1.0.9-test", "1.0.9-test", "v1.0.2", promotion.push.commit, "test", "the next one")
 
     with pytest.raises(case.error) as refused:

@@ -64,6 +64,11 @@ class Powers:
                 return "implicit deny", name
         return "allowed", ""
 
+    def allowing(self, request: Request) -> tuple[str, ...]:
+        """Return the Sids of the role's own statements that allow the request, whatever bounds them."""
+        found = [one for document in self.identity for one in matching(document, "Allow", request)]
+        return tuple(str(one.get("Sid", "")) for one in found)
+
 
 def matching(document: Document, effect: str, request: Request) -> list[Document]:
     """Return the statements of `document` with this effect that are about the request."""

@@ -17,10 +17,11 @@ from deployments.sandbox.aws.authorization import SecretsManagerEndpoint
 from deployments.sandbox.aws.endpoint import EcsEndpoint
 from deployments.sandbox.aws.load_balancer import LoadBalancer
 from deployments.sandbox.aws.regions import Regions
+from deployments.sandbox.aws.trail import Trail
 from promoter.errors import ConfigurationError
 
 
-def serve(port: int, regions: Regions, balancer: LoadBalancer) -> ThreadedMotoServer:
+def serve(port: int, regions: Regions, balancer: LoadBalancer, trail: Trail) -> ThreadedMotoServer:
     """Start moto's server on loopback, with everything of ours in it; port 0 takes a free one.
 
     Raises ConfigurationError if somebody listens on the port; moto itself would wait for ever.
@@ -30,7 +31,7 @@ def serve(port: int, regions: Regions, balancer: LoadBalancer) -> ThreadedMotoSe
     moto.ecs.urls.url_paths = {"{0}/$": EcsEndpoint.dispatch}
     moto.secretsmanager.urls.url_paths = {"{0}/$": SecretsManagerEndpoint.dispatch}
     _show_targets(balancer)
-    enforcement.enforce()
+    enforcement.enforce(trail)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()

@@ -18,14 +18,15 @@ from moto.sts.models import AssumedRole, sts_backends
 
 from deployments.sandbox.aws.authoriser import Document, Powers, Request, many, trusts
 from deployments.sandbox.aws.permissions import Place, needed
+from deployments.sandbox.aws.trail import Entry, Trail
 
 SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 ALWAYS = {"sts:GetCallerIdentity"}
 """Allowed whatever a policy says (AWS Security Token Service API reference)."""
 
 
-def enforce() -> None:
-    """Let sessions of roles do from now on what their policies allow, and nothing else."""
+def enforce(trail: Trail) -> None:
+    """Let sessions of roles do from now on what their policies allow, and nothing else; `trail` is told of all that they ask."""
     original = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action  # noqa: SLF001 - the seam
 
     def authorise(endpoint: BaseResponse, resource: str = "*") -> None:
@@ -33,7 +34,7 @@ def enforce() -> None:
         if session is None:
             original(endpoint, resource)
         else:
-            _check(endpoint, session)
+            _check(endpoint, session, trail)
 
     setattr(ActionAuthenticatorMixin, "_authenticate_and_authorize_normal_action", authorise)  # noqa: B010 - a seam, said openly
 
@@ -49,7 +50,7 @@ def _session(endpoint: BaseResponse) -> AssumedRole | None:
     return backend.get_assumed_role_from_access_key(endpoint.get_access_key())
 
 
-def _check(endpoint: BaseResponse, session: AssumedRole) -> None:
+def _check(endpoint: BaseResponse, session: AssumedRole, trail: Trail) -> None:
     if utcnow() > session.expiration or endpoint.headers.get("X-Amz-Security-Token") != session.session_token:
         raise _invalid(endpoint)
     scope = SCOPE.search(endpoint.headers["Authorization"])
@@ -61,8 +62,10 @@ def _check(endpoint: BaseResponse, session: AssumedRole) -> None:
         verdict, layer = powers.verdict(request)
         if verdict == "allowed" and request.action == "sts:AssumeRole" and not _trusted(request, role, session):
             verdict, layer = "implicit deny", "role trust policy"
-        if verdict != "allowed" and request.action not in ALWAYS:
-            raise _denial(endpoint, session, request, f"{verdict} in its {layer}")
+        denied = "" if verdict == "allowed" or request.action in ALWAYS else f"{verdict} in its {layer}"
+        trail.note(Entry(session.arn, request.action, request.resource, denied, powers.allowing(request)))
+        if denied:
+            raise _denial(endpoint, session, request, denied)
 
 
 def _powers(session: AssumedRole) -> tuple[Role, Powers]:

@@ -22,6 +22,7 @@ from deployments.sandbox.aws.runtime import Runtime
 from deployments.sandbox.aws.scheduler import Scheduler
 from deployments.sandbox.aws.task_life import Surroundings
 from deployments.sandbox.aws.timing import DEFAULT_FACTOR, TimeScale
+from deployments.sandbox.aws.trail import Trail
 from promoter.errors import ConfigurationError
 
 READY = "ready.json"
@@ -37,7 +38,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end every task. To be called in the main thread of a process of its own.
 
-    `folder` holds everything: `ready.json` (endpoint_url and pid, written once requests are answered), unpacked images, tasks.
+    `folder` holds everything: `ready.json` (endpoint_url and pid, written once requests are answered), `trail.jsonl`, unpacked images, tasks.
     `python` stands in for the Python of an image that has none. Credentials for pulling are SANDBOX_REGISTRY_USERNAME and
     SANDBOX_REGISTRY_PASSWORD in the environment. Raises ConfigurationError if another server has the folder.
     """
@@ -70,10 +71,10 @@ def _only_one(folder: Path) -> Iterator[None]:
 def _running(folder: Path, port: int, scale: TimeScale, runtime: Runtime) -> Iterator[str]:
     runtime.sweep()
     shutil.rmtree(folder / "tasks", ignore_errors=True)
-    regions, balancer = Regions(), LoadBalancer()
+    regions, balancer, trail = Regions(), LoadBalancer(), Trail(folder)
     scheduler = Scheduler(regions.all, balancer, scale)
     regions.attach(Surroundings(runtime, balancer, scale, folder / "tasks", scheduler.wake))
-    server = emulator.serve(port, regions, balancer)
+    server = emulator.serve(port, regions, balancer, trail)
     scheduler.start()
     try:
         yield "http://{}:{}".format(*server.get_host_and_port())
@@ -82,6 +83,7 @@ def _running(folder: Path, port: int, scale: TimeScale, runtime: Runtime) -> Ite
         regions.close()
         server.stop()
         balancer.close()
+        trail.close()
 
 
 def _runtime(name: RuntimeName, folder: Path, python: Path | None) -> Runtime:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ ENVIRONMENTS = {"staging": "dev", "production": "prd"}
 """The environments, and how AWS names call them."""
 GITHUB = GitHub(repository="sample/sample-api", repository_id=1_000_001)
 """What the webhook of the sandbox's remote calls it."""
+Role = Callable[[str, str], str | None]
+"""Returns the ARN of a role by its kind and environment, such as `deployer` and `staging`; None names none."""
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -37,11 +39,12 @@ def service(
     *,
     region: str = "us-east-2",
     platform: str = "linux/amd64",
+    role: Role = lambda _kind, _environment: None,
 ) -> Service:
     """Return the sample service as the sandbox runs it.
 
     `registry` is `host:port`, `health_urls` has one URL for `staging` and one for `production`, `endpoint_url` is that of
-    AWS, and `platform` is this machine's, for example `darwin/arm64`.
+    AWS, `platform` is this machine's, for example `darwin/arm64`, and `role` says which roles the environments name.
     """
     return Service(
         name=NAME,
@@ -52,9 +55,7 @@ def service(
         image=_image(registry),
         migrations=Migrations(timeout=60),
         branches=_branches(platform),
-        environments={
-            name: _environment(short, health_urls[name], endpoint_url, region) for name, short in ENVIRONMENTS.items()
-        },
+        environments={name: _environment(name, health_urls[name], endpoint_url, region, role) for name in ENVIRONMENTS},
     )
 
 
@@ -94,7 +95,8 @@ def _branches(platform: str) -> tuple[BranchRule, ...]:
     )
 
 
-def _environment(short: str, health_url: str, endpoint_url: str, region: str) -> Environment:
+def _environment(name: str, health_url: str, endpoint_url: str, region: str, role: Role) -> Environment:
+    short = ENVIRONMENTS[name]
     return Environment(
         region=region,
         cluster=f"ecs-{short}-sample",
@@ -105,6 +107,9 @@ def _environment(short: str, health_url: str, endpoint_url: str, region: str) ->
         health_url=health_url,
         variables={"ENVIRONMENT": short},
         endpoint_url=endpoint_url,
+        deployer_role=role("deployer", name),
+        migrator_role=role("migrator", name),
+        verifier_role=role("verifier", name),
         rollout_timeout=60,
         health_timeout=12,
     )

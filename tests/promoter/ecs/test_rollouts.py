@@ -200,5 +200,8 @@ def test_a_refused_question_ends_the_rollout(api: Any, answer_instead: Callable[
     with pytest.raises(RolloutError, match="AccessDeniedException") as caught:
         api.follow(rollout)
 
-    assert caught.value.hint == "Allow it in the policy of the role that promotes."
+    assert (
+        caught.value.hint
+        == "Allow it in the policy of the role that promotes; `promoter doctor` names all that is missing."
+    )
     api.follow(rollout)

@@ -2,12 +2,15 @@
 
 import os
 import tarfile
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from promoter.config import Dependencies
 from promoter.errors import ImageError
-from promoter.images import layer_archives
+from promoter.images import BuildPlan, layer_archives
 
 
 @pytest.fixture
@@ -61,6 +64,47 @@ def test_an_include_that_is_not_in_the_context_is_refused(checkout: Path, part: 
     """A name outside the context, or of nothing, is said to be wrong."""
     with pytest.raises(ImageError, match=r"\[image.layers\] includes"):
         layer_archives.sources(checkout, (part,))
+
+
+def test_a_context_that_leads_out_of_the_checkout_is_refused(checkout: Path) -> None:
+    """A folder that became a link would hand over this machine's files, whichever builder takes them."""
+    (checkout / "linked").symlink_to("/etc")
+    plan = BuildPlan(
+        repository="registry.example/api",
+        tag="v1.0.0",
+        commit="a" * 40,
+        build_time=datetime(2025, 9, 12, tzinfo=UTC),
+        platforms=("linux/amd64",),
+        checkout=checkout,
+        dependencies=Dependencies(tool="poetry"),
+    )
+
+    assert plan.context_folder == checkout
+    for context in ("linked", "..", "/etc"):
+        with pytest.raises(ImageError, match="leaves the checkout"):
+            _ = replace(plan, context=context).context_folder
+
+
+def test_a_file_may_be_called_whatever_it_likes(checkout: Path, tmp_path: Path) -> None:
+    """Options, line ends, escapes, markup and what is no text at all are names, and nothing more."""
+    names = (
+        "-rf",
+        "--help",
+        "$(touch pwned)",
+        "a\nb",
+        "\x1b[31mred",
+        "<b>",
+        "{{7*7}}",
+        "'; DROP TABLE x; --",
+        "\udcff",
+    )
+    for name in names:
+        (checkout / "service" / name).write_text("x")
+
+    packed = members(layer_archives.pack(layer_archives.sources(checkout, ("service",)), mtime=0), tmp_path)
+
+    assert {f"app/service/{name}" for name in names} <= set(packed)
+    assert not Path("pwned").exists()
 
 
 def test_something_that_is_no_file_is_refused(checkout: Path) -> None:

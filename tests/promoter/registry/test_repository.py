@@ -1,6 +1,8 @@
 """The client of a registry, against a real one and against ones that lie."""
 
+import asyncio
 import gzip
+import json
 import socket
 import tracemalloc
 import uuid
@@ -277,6 +279,44 @@ def test_an_overlong_answer_is_cut_off(serving: Serve) -> None:
             else:
                 with pytest.raises(ImageError, match=r"sends more than the|refuses the credentials"):
                     own.digest("v1.0.0")
+
+
+def test_an_answer_that_drips_without_an_end_is_given_up(serving: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the last one never; the registry is not waited for."""
+    monkeypatch.setattr("promoter.registry.connection.SLOWEST", 1024**3)
+
+    async def drip() -> AsyncIterator[bytes]:
+        for _ in range(600):
+            yield b" "
+            await asyncio.sleep(0.05)
+
+    running = serving(always(lambda: StreamingResponse(drip())))
+    with (
+        Registry(f"{running.host}/api", insecure=True, timeout=0.5) as own,
+        pytest.raises(ImageError, match="drips, and comes to no end"),
+    ):
+        own.digest("v1.0.0")
+
+
+HOSTILE = "\x1b[31m<script>alert(1)</script>\r\n{{7*7}} `rm -rf /`"
+
+
+def test_what_a_registry_says_is_shown_as_plain_text(serving: Serve) -> None:
+    """Its complaint, its content type and its platforms write no colours and no further lines."""
+    complaint = json.dumps({"errors": [{"code": "DENIED", "message": HOSTILE}]})
+    entry = {"digest": f"sha256:{'0' * 64}", "platform": {"os": HOSTILE, "architecture": "x"}}
+    answers = (
+        Response(complaint, 403),
+        Response(complaint, 400),
+        Response("{}", headers={"Content-Type": HOSTILE.replace("\r\n", "")}),
+        Response(json.dumps({"manifests": [entry]}), headers={"Content-Type": oci.INDEX}),
+    )
+    for answer in answers:
+        with client(serving(always(lambda answer=answer: answer))) as own, pytest.raises(ImageError) as refused:  # type: ignore[misc]
+            own.platform_manifest("v1.0.0", "linux/amd64")
+
+        assert all(one.isprintable() for one in refused.value.message), refused.value.message
+        assert "<script>" in refused.value.message
 
 
 def test_a_packed_answer_is_not_unpacked(serving: Serve) -> None:

@@ -165,6 +165,20 @@ def test_nothing_outside_of_the_checkout_is_read(tmp_path: Path, location: str) 
         revisions.script(checkout, RULE)
 
 
+@pytest.mark.parametrize("name", ["alembic.ini", "pyproject.toml"])
+def test_a_configuration_that_is_a_link_elsewhere_is_not_read(tmp_path: Path, name: str) -> None:
+    """Its error would show lines of a file of this machine."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (tmp_path / "credentials").write_text("https://ada:s3cret@git.example\n")
+    (checkout / name).symlink_to("../credentials")
+
+    with pytest.raises(SchemaError, match="leaves the checkout") as refused:
+        revisions.script(checkout, RULE)
+
+    assert "s3cret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("ini", "message"),
     [
