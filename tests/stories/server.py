@@ -47,6 +47,8 @@ class Installation:
     secrets: dict[str, str] = field(default_factory=lambda: {name: _secret(name) for name in compose.SECRETS})
     ports: dict[str, int] = field(default_factory=dict)
     """Of each part that listens."""
+    pids: dict[str, int] = field(default_factory=dict)
+    """Of each part that was started."""
 
     def up(self) -> None:
         """Start everything in the order of the compose file."""
@@ -83,7 +85,7 @@ class Installation:
 
     def process(self, name: str) -> psutil.Process:
         """Return the process of a part."""
-        return psutil.Process(int((self.folder / "processes" / f"{name}.pid").read_text()))
+        return psutil.Process(self.pids[name])
 
     def url(self, name: str, path: str = "") -> str:
         """Return where a part answers."""
@@ -153,17 +155,19 @@ class Installation:
 
     def _start(self, name: str, argv: list[str], variables: Mapping[str, str]) -> None:
         kept = {key: value for key, value in os.environ.items() if key in parts.KEPT or key.startswith(("UV_", "PIP_"))}
-        processes.start(
+        process = processes.start(
             argv,
             cwd=parts.ROOT,
             env={**kept, "PYTHONUNBUFFERED": "1", **variables},
             output=self.folder / "logs" / f"{name}.log",
             record=self.folder / "processes" / f"{name}.pid",
-        ).release()
+        )
+        self.pids[name] = process.pid
+        process.release()
 
     def _until_ready(self, name: str) -> None:
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and processes.alive(self.process(name).pid):
+        while time.monotonic() < deadline and processes.alive(self.pids[name]):
             with suppress(httpx.TransportError):
                 if httpx.get(self.url(name, "/api/ready"), timeout=20).is_success:
                     return
