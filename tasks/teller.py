@@ -86,7 +86,7 @@ class Teller:
                 return
             if self._failures_in_a_row == 0:
                 logger.warning("GitHub is not told of %s %s yet: %s", subject.kind, subject.id, trouble)
-            self._wanted = {subject: None, **self._wanted}
+            self._wanted.setdefault(subject)  # behind the others: what is wrong with one keeps none waiting
             self._failures += 1
             self._failures_in_a_row += 1
             self._changed.notify_all()

@@ -24,9 +24,6 @@ from promoter.ledger.promotions import Promotion
 from promoter.ledger.told import Told
 from promoter.settings import Settings
 
-WELL_AFTER = 300.0
-"""Seconds until what GitHub refused for good is tried again: somebody may have given its token a permission."""
-
 
 class Shows(Protocol):
     """GitHub as it is told."""
@@ -81,10 +78,11 @@ def tell(subject: Subject, settings: Settings, reach: Reach = reach) -> None:
             if told.resting(ledger, repository) is not None:
                 return
             matters, is_over = _matters(ledger, subject, repository)
-            left = _left(ledger, repository, matters)
+            before = told.known(ledger, repository, [one.notice.key for one in matters])
+        left = [(one, before.get(one.notice.key)) for one in matters if _is_news(one, before.get(one.notice.key))]
         if left:
             _tell(left, reach(repository, known), repository, settings)
-        if is_over:
+        if is_over and not any(one.is_refused for one in before.values()):
             with connect(settings) as ledger:
                 {"promotion": promotions, "check": changes}[subject.kind].shown(ledger, subject.id)
 
@@ -130,16 +128,15 @@ def _is_current(ledger: Connection[DictRow], promotion: Promotion) -> bool:
     return last is not None and last.id == promotion.id
 
 
-def _left(ledger: Connection[DictRow], repository: str, matters: Sequence[Matter]) -> list[tuple[Matter, Told | None]]:
-    """Return what GitHub does not show yet, with what it showed instead; what a later promotion said there stays."""
-    before = told.known(ledger, repository, [one.notice.key for one in matters])
-    return [(one, before.get(one.notice.key)) for one in matters if _is_news(one, before.get(one.notice.key))]
-
-
 def _is_news(matter: Matter, before: Told | None) -> bool:
+    """Say whether GitHub does not show it yet, and may; what a later promotion said there stays."""
     if before is None:
         return True
-    return matter.accepted_at >= before.accepted_at and fingerprint(matter.notice) != before.fingerprint
+    return (
+        not before.is_refused
+        and matter.accepted_at >= before.accepted_at
+        and fingerprint(matter.notice) != before.fingerprint
+    )
 
 
 def _tell(left: Sequence[tuple[Matter, Told | None]], github: Shows, repository: str, settings: Settings) -> None:
@@ -153,9 +150,10 @@ def _tell(left: Sequence[tuple[Matter, Told | None]], github: Shows, repository:
                 _rest(repository, error.seconds, str(error), settings)
             if error.transient:
                 raise
+            with connect(settings) as ledger:
+                told.refuse(ledger, repository, matter.notice.key)
             refusals.append(error)
     if refusals:
-        _rest(repository, WELL_AFTER, refusals[0].message, settings)
         raise refusals[0]
 
 

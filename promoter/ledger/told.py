@@ -17,6 +17,8 @@ from promoter.discretion import discreet
 from promoter.ledger.connection import connect
 from promoter.settings import Settings
 
+WELL_AFTER = 300.0
+"""Seconds until what GitHub refused for good is tried again: somebody may have given its token a permission."""
 PATIENCE = 30
 """Seconds to wait for another who tells of the same repository; then it is left for later."""
 
@@ -33,6 +35,8 @@ class Told:
     """Of what was told; None until GitHub took it."""
     number: int | None
     """GitHub's own."""
+    is_refused: bool
+    """Whether GitHub refused it for good, a short time ago."""
 
 
 @contextmanager
@@ -50,7 +54,13 @@ def alone(repository: str, settings: Settings) -> Iterator[None]:
 
 def known(connection: Connection[DictRow], repository: str, keys: list[str]) -> Mapping[str, Told]:
     """Return what is on record under each of `keys`."""
-    rows = connection.execute("SELECT * FROM told WHERE repository = %s AND key = ANY(%s)", [repository, keys])
+    rows = connection.execute(
+        """
+        SELECT *, coalesce(state = 'refused' AND told_at > clock_timestamp() - make_interval(secs => %s), false) AS is_refused
+        FROM told WHERE repository = %s AND key = ANY(%s)
+        """,
+        [WELL_AFTER, repository, keys],
+    )
     return {row["key"]: _read(row) for row in rows}
 
 
@@ -79,6 +89,14 @@ def finish(
     )
 
 
+def refuse(connection: Connection[DictRow], repository: str, key: str) -> None:
+    """Write that GitHub refuses it, so that it is left alone for a while."""
+    connection.execute(
+        "UPDATE told SET state = 'refused', told_at = clock_timestamp() WHERE repository = %s AND key = %s",
+        [repository, key],
+    )
+
+
 def followed(connection: Connection[DictRow], repository: str, promotion: UUID) -> list[UUID]:
     """Return the promotions whose Deployments GitHub takes for active where that of `promotion` followed them."""
     rows = connection.execute(
@@ -86,7 +104,7 @@ def followed(connection: Connection[DictRow], repository: str, promotion: UUID) 
         SELECT earlier.id FROM promotions AS earlier JOIN told ON told.promotion = earlier.id
         JOIN promotions AS later ON (later.service, later.environment) = (earlier.service, earlier.environment)
         WHERE later.id = %s AND earlier.verified_at < later.verified_at
-          AND told.repository = %s AND key = 'deployment ' || earlier.id AND state = 'success'
+          AND told.repository = %s AND key = 'deployment ' || earlier.id AND (state = 'success' OR state = 'refused' AND number IS NOT NULL)
         ORDER BY earlier.verified_at
         """,
         [promotion, repository],

@@ -231,7 +231,11 @@ def test_what_github_refuses_keeps_nothing_else_waiting(github: GitHub, promote:
     with pytest.raises(GitHubError, match="422"):
         tell(Subject("promotion", promotion.id), Settings(), partial(Crooked, **PATIENTLY))
 
-    assert github.shown().status("3" * 40)[OVERALL] == "success"
+    first = github.shown()
+    say(promotion)
+
+    assert first.status("3" * 40)[OVERALL] == "success"
+    assert github.shown() == first
     assert unshown() == [promotion.id]
 
 
