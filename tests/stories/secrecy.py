@@ -31,19 +31,26 @@ BELONGS = {
 
 @contextmanager
 def kept(running: Sandbox) -> Iterator[None]:
-    """Fail at the end of the block where a secret of the sandbox is anywhere but where it belongs."""
+    """Fail at the end of the block where a secret of the sandbox is anywhere but where it belongs.
+
+    A password that a story changed is looked for with the one that it took the place of.
+    """
     databases = _databases(running)
-    canaries = Canaries(
-        {
-            LEDGER: running.variables["PROMOTER_LEDGER_PASSWORD"],
-            REGISTRY: running.variables["PROMOTER_REGISTRY_PASSWORD"],
-            **{name: one.password.get_secret_value() for name, one in databases.items()},
-        }
-    )
-    with Watch(canaries, holders(databases), pause=PAUSE) as watch:
+    secrets = {
+        LEDGER: running.variables["PROMOTER_LEDGER_PASSWORD"],
+        REGISTRY: running.variables["PROMOTER_REGISTRY_PASSWORD"],
+        **_passwords(databases),
+    }
+    with Watch(Canaries(secrets), holders(databases), pause=PAUSE) as watch:
         yield
-    found = [*watch.finds, *canaries.find(*_written(running, databases))]
+    now = _databases(running)
+    changed = {f"new {name}": value for name, value in _passwords(now).items() if value != secrets[name]}
+    found = [*watch.finds, *Canaries(secrets | changed).find(*_written(running, now))]
     assert not found, "\n".join(f"the {one.canary} is in {one.place}" for one in found)
+
+
+def _passwords(databases: Mapping[str, DatabaseCredentials]) -> dict[str, str]:
+    return {name: one.password.get_secret_value() for name, one in databases.items()}
 
 
 def holders(databases: Mapping[str, DatabaseCredentials]) -> list[Holder]:

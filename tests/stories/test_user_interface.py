@@ -90,7 +90,7 @@ def test_a_person_promotes_from_the_form(page: Page, stage: Stage, pictures: Pat
     page.screenshot(path=pictures / "run.png")
     artifact.click()
     page.wait_for_url("**/artifacts/**")
-    page.get_by_text(told.tag).first.wait_for()
+    page.get_by_text(f"{told.tag} → staging: released").first.wait_for()
     page.screenshot(path=pictures / "artifact.png")
 
 
