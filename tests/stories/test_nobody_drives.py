@@ -21,6 +21,7 @@ from tests.stories.conftest import LOOK, PATIENCE, Stage
 pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
 AUTOMATIONS = [
+    "check-change what a pull request brings",
     *(f"promote-{branch} what was pushed" for branch in ("cicd", "dev", "main", "test")),
     "recover what failed, crashed or was cancelled",
     "recover what lost its heartbeat",
