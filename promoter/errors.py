@@ -139,10 +139,10 @@ class GitHubError(PromoterError):
 
 
 class BusyError(GitHubError):
-    """GitHub wants to be left alone for some `seconds`."""
+    """GitHub wants to be left alone for some `seconds`; always transient."""
 
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message, transient=True)
+    def __init__(self, message: str, *, seconds: float = 60, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, transient=True)
         self.seconds = seconds
 
 

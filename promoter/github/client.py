@@ -166,7 +166,7 @@ def _refusal(what: str, error: github.GithubException) -> GitHubError:
     headers = error.headers or {}
     said = f"GitHub answers {error.status} ({what}): {error.message or error.data}"
     if error.status == HTTPStatus.TOO_MANY_REQUESTS or _is_too_much(error, headers):
-        return BusyError(said, _seconds(headers))
+        return BusyError(said, seconds=_seconds(headers))
     return GitHubError(
         said,
         transient=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR,
