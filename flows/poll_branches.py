@@ -7,7 +7,7 @@ from prefect import flow
 from promoter import config
 from promoter.settings import Settings
 from tasks.branches import start_pushes
-from tasks.requests import start_checks
+from tasks.pull_requests import start_checks
 
 
 @flow

@@ -20,11 +20,7 @@ from promoter.ledger.promotions import Outcome, Promotion
 from promoter.ledger.steps import Step
 from promoter.recovery import Action, decide, way_back, why_kept
 from promoter.settings import Settings
-from tasks import (
-    migration,  # noqa: F401 - each registers the inverse of its stage
-    rollout,  # noqa: F401
-    teller,
-)
+from tasks import migration, rollout, teller  # noqa: F401 - the first two register the inverses of their stages
 from tasks.report import UNTOLD, tell
 from tasks.stage import Undone, undo
 from tasks.telling import Subject

@@ -5,20 +5,10 @@ Nothing is started twice: the ledger says what was taken up, and gives each try 
 
 import logging
 from collections.abc import Mapping
-from typing import cast
 from uuid import UUID
 
-from prefect import get_client, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.deployments import run_deployment
 from psycopg import Connection
 from psycopg.rows import DictRow
 
@@ -28,13 +18,12 @@ from promoter.errors import UnknownBranchError
 from promoter.ledger import arrivals
 from promoter.ledger.arrivals import BEFORE, Arrival
 from promoter.ledger.connection import connect
+from tasks.starting import start_once
 
 logger = logging.getLogger(__name__)
 
 POLLER = "GitHub"
 """Who asked for what was found on the remote: nobody told us who pushed it."""
-UNDER_WAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
-"""The states of a flow run that may still take its push up."""
 
 
 @task(cache_policy=NO_CACHE, task_run_name="start-pushes-{service.name}")
@@ -92,42 +81,16 @@ def _drop_if_left_behind(ledger: Connection[DictRow], arrival: Arrival, heads: M
 
 def _start(service: Service, arrival: Arrival) -> UUID | None:
     """Start the flow of one push; None where it was started, or another starts it just now."""
-    with connect() as ledger:
-        number = arrivals.take(ledger, arrival.id)
-    if number is None:
-        return None
     flow = SENTENCES[service.rule(arrival.branch).stages].replace("_", "-")
-    try:
-        if is_under_way(flow, parameters(arrival)):
-            return None
-        started = run_deployment(
-            f"{flow}/{flow}",
-            parameters=parameters(arrival),
-            timeout=0,
-            as_subflow=False,
-            idempotency_key=f"push {arrival.id}, try {number}",
-        )
-    except Exception:
-        with connect() as ledger:
-            arrivals.give_back(ledger, arrival.id)
-        raise
-    logger.info("%s: %s on %s is started", service.name, arrival.commit[:12], arrival.branch)
-    return cast("FlowRun", started).id  # a coroutine only where a coroutine calls
+    run = start_once(arrivals, arrival.id, "push", flow, parameters(arrival))
+    if run is not None:
+        logger.info("%s: %s on %s is started", service.name, arrival.commit[:12], arrival.branch)
+    return run
 
 
 def parameters(arrival: Arrival) -> dict[str, str]:
     """Return the parameters of the flow run of a push: the automation of its event gives the same."""
     return {"service": arrival.service, "branch": arrival.branch, "commit": arrival.commit}
-
-
-def is_under_way(deployment: str, wanted: Mapping[str, str]) -> bool:
-    """Say whether Prefect has a flow run with these parameters that has not ended: its worker may be late."""
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
-            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY))),
-        )
-    return any(wanted.items() <= run.parameters.items() for run in runs)
 
 
 def _is_promoted(service: Service, branch: str) -> bool:

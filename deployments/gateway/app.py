@@ -127,14 +127,14 @@ class Gateway:
         """Tell Prefect of what nobody started yet; what goes wrong here, the poller mends."""
         try:
             with connect(self.settings) as ledger:
-                if noted.memory.take(ledger, noted.id) is None:
+                if noted.tries.take(ledger, noted.id) is None:
                     return
             problem = announce(self._prefect, noted.event)
             if problem is not None:
                 self.metrics.untold.inc()
                 logger.warning("Prefect is not told of %s yet: %s", noted.id, problem)
                 with connect(self.settings) as ledger:
-                    noted.memory.give_back(ledger, noted.id)
+                    noted.tries.give_back(ledger, noted.id)
         except DOWN as error:
             logger.warning("%s is left to the poller: %s", noted.id, error)
 

@@ -1,6 +1,5 @@
 """Writes down in the ledger what a delivery wants, once, and says what Prefect is to be told of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,16 +11,7 @@ from psycopg.rows import DictRow
 from deployments.gateway.announcement import check_event, event
 from deployments.gateway.intake import Check, Wanted
 from promoter.ledger import arrivals, changes
-
-
-@dataclass(frozen=True)
-class Memory:
-    """How the ledger keeps account of what was started."""
-
-    take: Callable[[Connection[DictRow], UUID], int | None]
-    """Takes the next try to start it; None where it is started, or another tries just now."""
-    give_back: Callable[[Connection[DictRow], UUID], None]
-    """Gives a try back of which nothing came."""
+from promoter.ledger.tries import Tries
 
 
 @dataclass(frozen=True)
@@ -33,7 +23,8 @@ class Noted:
     is_new: bool
     event: dict[str, Any]
     """What Prefect is told."""
-    memory: Memory
+    tries: Tries
+    """Who keeps account of whether it was started."""
 
 
 def note(ledger: Connection[DictRow], wanted: Wanted | Check, delivery: str | None) -> Noted:
@@ -55,7 +46,7 @@ def _push(ledger: Connection[DictRow], wanted: Wanted, delivery: str | None) -> 
     if arrival.dropped == arrivals.BEFORE:
         arrivals.revive(ledger, arrival.id)
     told = event(arrival, wanted.sentence, datetime.now(UTC))
-    return Noted(arrival.id, arrival.service, is_new, told, Memory(arrivals.take, arrivals.give_back))
+    return Noted(arrival.id, arrival.service, is_new, told, arrivals)
 
 
 def _check(ledger: Connection[DictRow], wanted: Check, delivery: str | None) -> Noted:
@@ -70,4 +61,4 @@ def _check(ledger: Connection[DictRow], wanted: Check, delivery: str | None) -> 
         asked_by=wanted.asked_by,
     )
     told = check_event(asked, datetime.now(UTC))
-    return Noted(asked.id, asked.service, is_new, told, Memory(changes.take, changes.give_back))
+    return Noted(asked.id, asked.service, is_new, told, changes)

@@ -18,7 +18,7 @@ from deployments.gateway.intake import Wanted
 from promoter.config import SENTENCES, Service
 from promoter.ledger.arrivals import Arrival
 from promoter.ledger.changes import Asked
-from tasks import requests
+from tasks import pull_requests
 from tasks.branches import parameters
 
 FILE = Path(__file__).parents[2] / "prefect.yaml"
@@ -94,7 +94,7 @@ def test_a_pull_request_starts_its_check_and_nothing_else() -> None:
     context = HydrationContext(render_jinja=True, jinja_context={"event": told}, render_workspace_variables=False)
 
     assert [name for name in [*PROMOTING, "check-change"] if covers(name, told)] == ["check-change"]
-    assert hydrate(trigger("check-change")["parameters"], context) == requests.parameters(asked)
+    assert hydrate(trigger("check-change")["parameters"], context) == pull_requests.parameters(asked)
 
 
 def test_the_event_follows_the_rule_of_the_branch(make_service: Any) -> None:

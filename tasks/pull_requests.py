@@ -4,19 +4,16 @@ A pull request that no webhook brought is not found here: nobody but GitHub know
 """
 
 import logging
-from typing import cast
 from uuid import UUID
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import FlowRun
-from prefect.deployments import run_deployment
 
 from promoter.config import Service
 from promoter.ledger import changes
 from promoter.ledger.changes import Asked
 from promoter.ledger.connection import connect
-from tasks.branches import is_under_way
+from tasks.starting import start_once
 
 logger = logging.getLogger(__name__)
 
@@ -44,23 +41,7 @@ def parameters(asked: Asked) -> dict[str, str]:
 
 def _start(asked: Asked) -> UUID | None:
     """Start one check; None where it has begun, or another starts it just now."""
-    with connect() as ledger:
-        number = changes.take(ledger, asked.id)
-    if number is None:
-        return None
-    try:
-        if is_under_way(FLOW, parameters(asked)):
-            return None
-        started = run_deployment(
-            f"{FLOW}/{FLOW}",
-            parameters=parameters(asked),
-            timeout=0,
-            as_subflow=False,
-            idempotency_key=f"check {asked.id}, try {number}",
-        )
-    except Exception:
-        with connect() as ledger:
-            changes.give_back(ledger, asked.id)
-        raise
-    logger.info("%s: the check of pull request %s is started", asked.service, asked.number)
-    return cast("FlowRun", started).id  # a coroutine only where a coroutine calls
+    run = start_once(changes, asked.id, "check", FLOW, parameters(asked))
+    if run is not None:
+        logger.info("%s: the check of pull request %s is started", asked.service, asked.number)
+    return run
