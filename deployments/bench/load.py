@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -77,10 +78,9 @@ def length(head: bytes) -> int:
 
 async def _client(port: int, requests: Iterator[bytes], load: Load) -> None:
     """Send one request after the other; a connection that ends is opened anew, and what was on it is not sent again."""
-    connection = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for request in requests:
         began = time.monotonic()
-        reader, writer = connection
         writer.write(request)
         head = await read_head(reader)
         body = await reader.readexactly(length(head))
@@ -90,6 +90,13 @@ async def _client(port: int, requests: Iterator[bytes], load: Load) -> None:
         else:
             load.refused += 1
         if not head or b"connection: close" in head.lower():
-            writer.close()
-            connection = await asyncio.open_connection("127.0.0.1", port)
-    connection[1].close()
+            await close(writer)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await close(writer)
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and return when that is done; who is gone already is no trouble."""
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()

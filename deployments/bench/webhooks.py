@@ -9,8 +9,8 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -50,16 +50,36 @@ class Prefect:
 
     heard: Counter[str] = field(default_factory=Counter)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = field(default_factory=dict)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """Serve while the block runs and yield the address of the API; in the end every connection is closed, and nobody serves it."""
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
+            try:
+                yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
+            finally:
+                for writer in list(self.connections):
+                    writer.close()
+                await asyncio.gather(*(task for task in self.connections.values() if task))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection until it ends."""
-        while head := await load.read_head(reader):
-            body = await reader.readexactly(load.length(head))
-            self.heard.update(event["id"] for event in json.loads(body))
-            self.news.set()
-            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-            await writer.drain()
-        writer.close()
+        self.connections[writer] = asyncio.current_task()
+        try:
+            while head := await load.read_head(reader):
+                self._hear(await reader.readexactly(load.length(head)))
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the other end is gone, and what it was about to say is not heard
+        finally:
+            del self.connections[writer]
+            await load.close(writer)
+
+    def _hear(self, body: bytes) -> None:
+        self.heard.update(event["id"] for event in json.loads(body))
+        self.news.set()
 
 
 @dataclass(frozen=True)
@@ -122,8 +142,7 @@ def measure(burst: int = BURST, seconds: float = SECONDS) -> Result:
 
 async def _measure(folder: Path, settings: Settings, burst: int, seconds: float) -> Result:
     prefect = Prefect()
-    async with await asyncio.start_server(prefect.serve, "127.0.0.1", 0) as server:
-        api = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
+    async with prefect.serving() as api:
         bench = await asyncio.to_thread(start, folder, settings, api, prefect)
         first = await bench.burst(burst)
         then = await bench.sustained(burst, seconds)
@@ -270,5 +289,5 @@ async def _listening(port: int, patience: float = 10) -> None:
                 raise
             await asyncio.sleep(0.05)
         else:
-            writer.close()
+            await load.close(writer)
             return

@@ -4,7 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 
-from deployments.bench import webhooks
+from deployments.bench import load, webhooks
 from deployments.bench.load import Load
 from deployments.bench.result import Result
 from deployments.bench.webhooks import Bench, Prefect
@@ -54,6 +54,25 @@ def test_what_is_lost_or_doubled_is_counted(settings: Settings) -> None:
         "not told to Prefect": 0,
         "told to Prefect twice": 1,
     }
+
+
+def test_who_is_still_connected_in_the_end_is_served_no_more() -> None:
+    """What it said before was heard; nothing of the connection is left behind."""
+    event = json.dumps([{"id": "1"}]).encode()
+
+    async def talk() -> tuple[Prefect, bytes]:
+        prefect = Prefect()
+        async with prefect.serving() as api:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(api.split(":")[2].partition("/")[0]))
+            writer.write(load.post("/api/events", event, {}))
+            await load.read_head(reader)
+        rest = await reader.read()
+        await load.close(writer)
+        return prefect, rest
+
+    prefect, rest = asyncio.run(talk())
+
+    assert (prefect.heard, rest, prefect.connections) == ({"1": 1}, b"", {})
 
 
 def test_a_missed_promise_is_said() -> None:
