@@ -13,7 +13,8 @@ import pytest
 from deployments.sandbox import sandbox, webhook
 from deployments.sandbox.sample.scenarios import Scenario
 from deployments.sandbox.sample.service import GITHUB
-from promoter.ledger import changes
+from flows.recover import SHOWN_AGAIN
+from promoter.ledger import changes, promotions
 from promoter.ledger.changes import Asked
 from promoter.ledger.connection import connect
 from promoter.shell import run
@@ -24,8 +25,13 @@ pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Iterator[GitHub]:
-    """Return the GitHub on which the sandbox's service is shown."""
+def github(stage: Stage, tmp_path: Path) -> Iterator[GitHub]:
+    """Return the GitHub on which the sandbox's service is shown; of what other stories promoted and checked there, it hears nothing."""
+    assert stage.service.github == GITHUB
+    with connect() as ledger:
+        for known in (promotions, changes):
+            for one in known.unshown(ledger, longest=SHOWN_AGAIN):
+                known.shown(ledger, one.id)
     with serving(tmp_path / "github", GITHUB.repository, GITHUB.repository_id) as found:
         yield found
 
