@@ -116,13 +116,16 @@ def _tell_again() -> None:
 
 
 def _show_again() -> None:
-    """Let GitHub be told what it does not show; it was down, or whoever promoted died before. Nobody waits for it here."""
+    """Let GitHub be told what it does not show; it was down, or whoever promoted died before. Nobody waits for it here.
+
+    The checks of pull requests are told first, for people wait for them; promotions in their order, as GitHub lists them.
+    """
     if not is_known(Settings()):
         return
     with connect() as ledger:
         ended = [Subject("promotion", one.id) for one in promotions.unshown(ledger, longest=SHOWN_AGAIN)]
         checked = [Subject("check", one.id) for one in changes.unshown(ledger, longest=SHOWN_AGAIN)]
-    teller.poke_all(ended + checked)
+    teller.poke_all(checked + ended)
 
 
 def _leave(promotion_id: UUID, driver: str) -> None:
