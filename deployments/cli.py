@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "look at everything that a promotion needs, and say what to mend",
     "gateway": "take GitHub's webhooks",
     "rehearse": "try the migrations of a checkout on a throwaway database, and their way back",
+    "worker": "run the flows of the work pool, without a wait for their imports",
     "pool": "choose on which kind of infrastructure flows run, and make the work pool so",
     "ledger": "bring the ledger's own schema up to date",
     "sandbox": "bring the embedded sandbox up or down",

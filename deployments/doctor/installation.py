@@ -153,7 +153,7 @@ def _workers() -> str:
     if not alive:
         raise PromoterError(
             f"nobody works for {name!r}: {len(found)} known, none alive",
-            hint=f"`prefect worker start --pool {name}` where Docker, git and the AWS role are.",
+            hint="`promoter worker` where Docker, git and the AWS role are.",
         )
     if len(alive) == 1:
         return f"1 alive: {alive[0]}; with a second one nothing waits when it ends"

@@ -116,7 +116,7 @@ def _pause(api: str, deployment: str) -> None:
 
 def start_worker(folder: Path, variables: Mapping[str, str]) -> Part:
     """Start the worker that runs the flows; `variables` are what a flow needs to reach everything."""
-    return _start("worker", folder, ["-m", "prefect", "worker", "start", "--pool", POOL], variables)
+    return _start("worker", folder, ["-m", "deployments.cli", "worker"], variables)
 
 
 def start_watcher(folder: Path, variables: Mapping[str, str]) -> Part:

@@ -57,7 +57,11 @@ def holders(databases: Mapping[str, DatabaseCredentials]) -> list[Holder]:
     """Return the processes that have a secret in their environment because they need it."""
     own, environments = frozenset({LEDGER, REGISTRY}), frozenset(databases)
     return [
-        Holder(r"\bprefect[ ./]", own, "Prefect keeps its tables on the ledger's server; its worker starts flows"),
+        Holder(
+            r"\bprefect[ ./]|deployments\.worker\.engine",
+            own,
+            "Prefect keeps its tables on the ledger's server; flows run in engines",
+        ),
         Holder(
             r"deployments\.cli|promoter |tests\.(stories|kill_matrix)",
             own,

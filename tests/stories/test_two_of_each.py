@@ -93,7 +93,7 @@ def test_a_promotion_outlives_a_replica_and_its_worker(installation: Installatio
 
 def worker_of(installation: Installation, run: UUID) -> psutil.Process:
     """Return the worker whose child a flow run is."""
-    flow = Injection(sandbox.Sandbox(installation.folder, {}, {}), run).flow()
+    flow = Injection(sandbox.Sandbox(installation.folder, {}, {}), run).flow
     workers = {installation.pids[name] for name in ("worker-1", "worker-2")}
     (found,) = [one for one in flow.parents() if one.pid in workers]
     return found

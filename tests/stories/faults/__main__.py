@@ -13,6 +13,7 @@ from deployments.sandbox.sample.service import to_toml
 from promoter import config
 from tests.stories.conftest import Stage
 from tests.stories.faults.cells import CELLS, CONVERGED, Cell, Seen, markdown
+from tests.stories.faults.injection import listening
 from tests.stories.faults.play import Play
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "prefect-faults.md"
@@ -35,7 +36,9 @@ def main() -> int:
     wanted = [cell for cell in CELLS if only is None or any(words in str(cell) for words in only)]
     with TemporaryDirectory(prefix="faults-") as name, pytest.MonkeyPatch.context() as patch:
         try:
-            seen = play(wanted, sandbox.up(Path(name)), patch)
+            running = sandbox.up(Path(name))
+            with listening(running):
+                seen = play(wanted, running, patch)
         finally:
             sandbox.down(Path(name))
     converged = sum(one.converged for one in seen)

@@ -3,9 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
@@ -48,15 +49,17 @@ class Injection:
 
     def part(self, name: str) -> psutil.Process:
         """Return the process of a part of the sandbox as it is now."""
-        return psutil.Process(int((self.sandbox.folder / "processes" / f"{name}.pid").read_text()))
+        return part(self.sandbox, name)
 
+    @cached_property
     def flow(self) -> psutil.Process:
-        """Return the process in which the flow runs."""
-        return next(one for one in self.processes() if one.cmdline()[-1] == "prefect.engine")
+        """The process in which the flow runs; the environment of one that waited for its run does not tell it."""
+        url = f"{os.environ['PREFECT_API_URL']}/flow_runs/{self.run}"
+        return psutil.Process(int(httpx.get(url, timeout=30).raise_for_status().json()["infrastructure_pid"]))
 
     def processes(self) -> list[psutil.Process]:
-        """Return every process that belongs to the flow run."""
-        return [one for one in psutil.process_iter() if _belongs(one, self.run)]
+        """Return every process that belongs to the flow run: its own, and those that it started and that tell it."""
+        return [one for one in psutil.process_iter() if one == self.flow or _belongs(one, self.run)]
 
     def mend(self) -> None:
         """Leave nothing of the flow run behind, and start another worker if that is dead."""
@@ -64,13 +67,13 @@ class Injection:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         if not processes.alive(int((self.sandbox.folder / "processes" / "worker.pid").read_text())):
-            parts.start_worker(self.sandbox.folder, self.sandbox.variables)
+            start_worker(self.sandbox)
 
     def _signal(self, number: signal.Signals) -> None:
-        self.flow().send_signal(number)
+        self.flow.send_signal(number)
 
     def _kill_both(self) -> None:
-        flow = self.flow()
+        flow = self.flow
         self.part("worker").kill()
         flow.kill()
 
@@ -95,14 +98,40 @@ class Injection:
         _wait_for_server()
 
 
+@contextmanager
+def listening(sandbox: Sandbox) -> Iterator[None]:
+    """Let a worker work for the sandbox whose flows listen to the signals of `injected`, and afterwards another."""
+    end_worker(sandbox)
+    start_worker(sandbox)
+    try:
+        yield
+    finally:
+        end_worker(sandbox)
+        parts.start_worker(sandbox.folder, sandbox.variables)
+
+
+def start_worker(sandbox: Sandbox) -> None:
+    """Start the worker whose flows listen."""
+    parts.start_worker(sandbox.folder, {**sandbox.variables, "PYTHONPATH": str(INJECTED)})
+
+
+def end_worker(sandbox: Sandbox) -> None:
+    """End the worker at once; what it keeps ready ends with it."""
+    worker = part(sandbox, "worker")
+    worker.kill()
+    worker.wait(PATIENCE)
+
+
+def part(sandbox: Sandbox, name: str) -> psutil.Process:
+    """Return the process of a part of a sandbox as it is now."""
+    return psutil.Process(int((sandbox.folder / "processes" / f"{name}.pid").read_text()))
+
+
 def start(run_of: str, service: str, branch: str) -> UUID:
-    """Start a run of a deployment whose process listens to the signals of `injected`."""
+    """Start a run of a deployment."""
     with httpx.Client(base_url=os.environ["PREFECT_API_URL"], timeout=60) as client:
         deployment = client.get(f"/deployments/name/{run_of}/{run_of}").raise_for_status().json()["id"]
-        wanted = {
-            "parameters": {"service": service, "branch": branch},
-            "job_variables": {"env": {"PYTHONPATH": str(INJECTED)}},
-        }
+        wanted = {"parameters": {"service": service, "branch": branch}}
         answer = client.post(f"/deployments/{deployment}/create_flow_run", json=wanted)
         return UUID(answer.raise_for_status().json()["id"])
 

@@ -68,7 +68,7 @@ class Play:
             self._until(injection, lambda progress: under_way(progress, "roll_out"))
         with self._busy_table() as table:
             self._until(injection, lambda _: waits(table))
-            flow = injection.flow()
+            flow = injection.flow
             injection.strike(self.cell.fault)
             struck = time.monotonic()
             if self.cell.fault is not Fault.RESTART:

@@ -25,7 +25,7 @@ def run_out_of_time(*_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.001)
 
 
-if sys.orig_argv[-1] == "prefect.engine":
+if sys.orig_argv[-1] in {"deployments.worker.engine", "prefect.engine"}:
     from flows import promote
 
     promote.promote_test.timeout_seconds = TIMEOUT
