@@ -46,18 +46,17 @@ class Ready:
             while self._waiting:
                 await end(self._waiting.popleft())
 
-    def take(self, wanted: Mapping[str, str]) -> Process | None:
-        """Return an engine for a run with these variables; None where none waits, or where they are others than it was started with."""
+    async def take(self, wanted: Mapping[str, str]) -> Process:
+        """Return an engine for a run with these variables: one that waits, or where none fits, one that has just been started."""
         if foreign := differing(wanted, self._environment):
-            logger.info("a new engine is started: not the worker's own are %s", ", ".join(foreign))
-            return None
-        taken = None
-        while taken is None and self._waiting:
+            logger.info("an engine of its own for a run: not the worker's are %s", ", ".join(foreign))
+            return await start(wanted)
+        while self._waiting:
             oldest = self._waiting.popleft()
             self._renew()
             if oldest.returncode is None:
-                taken = oldest
-        return taken
+                return oldest
+        return await start(wanted)
 
     def _renew(self) -> None:
         task = asyncio.create_task(self._start_later())
@@ -69,12 +68,14 @@ class Ready:
         await self._start()
 
     async def _start(self) -> None:
-        """Start one in a session of its own: what ends the worker's group, a terminal's Ctrl-C, is no business of a run."""
-        self._waiting.append(
-            await anyio.open_process(
-                COMMAND, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env=self._environment, start_new_session=True
-            )
-        )
+        self._waiting.append(await start(self._environment))
+
+
+async def start(variables: Mapping[str, str]) -> Process:
+    """Start an engine in a session of its own: what ends the worker's group, a terminal's Ctrl-C, is no business of a run."""
+    return await anyio.open_process(
+        COMMAND, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env=variables, start_new_session=True
+    )
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The worker of a pool of processes: Prefect's own, that gives a run an engine which waits where there is one, and else starts one."""
+"""The worker of a pool of processes: Prefect's own, but that it gives a run to an engine which waits."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 from deployments.worker.engine import Order
 from deployments.worker.ready import Ready, end, environment
 
-READY = 2
-"""How many engines wait, if nobody says otherwise: about 150 MB each."""
+READY = 3
+"""How many engines wait, if nobody says otherwise: about 130 MB each."""
 
 
 class Worker(ProcessWorker):
@@ -50,10 +50,10 @@ class Worker(ProcessWorker):
         configuration: ProcessJobConfiguration,
         task_status: TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
-        """Run a flow in an engine that waits; where none fits, as Prefect does."""
-        engine = self._ready.take(variables(configuration)) if is_plain(configuration) else None
-        if engine is None:
+        """Run a flow in an engine that waits; where the job asks for more than a process, as Prefect does."""
+        if not is_plain(configuration):
             return await super().run(flow_run, configuration, task_status)
+        engine = await self._ready.take(variables(configuration))
         try:
             with TemporaryDirectory(suffix="prefect") as folder:
                 return await execute(flow_run, Order(folder, variables(configuration)), engine, task_status)

@@ -20,16 +20,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_so_many_wait_and_one_that_is_taken_is_replaced_later() -> None:
-    """Who comes in between finds what is left."""
+    """Who comes in between is given one that starts now."""
 
     async def story() -> None:
         async with Ready(2, seconds=0.5) as engines:
-            taken = [engines.take(environment()) for _ in range(3)]
-            assert [one is None for one in taken] == [False, False, True]
-            later = [await until(lambda: engines.take(environment())) for _ in range(2)]
-            assert len({one.pid for one in [*taken, *later] if one}) == 4
-            for one in [*taken[:2], *later]:
-                await finish(one)
+            waited = waiting(engines)
+            taken = [await engines.take(environment()) for _ in range(3)]
+            assert taken[:2] == waited
+            assert waiting(engines) == []
+            await until(lambda: len(waiting(engines)) == 2)
+            for one in taken:
+                await end(one)
 
     asyncio.run(story())
 
@@ -39,11 +40,10 @@ def test_what_waits_ends_with_its_worker() -> None:
 
     async def story() -> None:
         async with Ready(2) as engines:
-            taken = engines.take(environment())
-            left = next(iter(engines._waiting))
-        assert taken is not None
+            taken = await engines.take(environment())
+            (left,) = waiting(engines)
         assert (taken.returncode, left.returncode) == (None, -9)
-        await finish(taken)
+        await end(taken)
 
     asyncio.run(story())
 
@@ -53,13 +53,14 @@ def test_one_that_died_is_passed_over() -> None:
 
     async def story() -> None:
         async with Ready(2, seconds=0.1) as engines:
-            dead = next(iter(engines._waiting))
+            dead, well = waiting(engines)
             dead.kill()
             await dead.wait()
-            taken = [engines.take(environment()), await until(lambda: engines.take(environment()))]
-            assert dead not in taken
-            for one in [dead, *taken]:
-                await finish(one)
+            taken = await engines.take(environment())
+            assert taken is well
+            await until(lambda: len(waiting(engines)) == 2)
+            for one in (dead, taken):
+                await end(one)
 
     asyncio.run(story())
 
@@ -69,10 +70,13 @@ def test_a_run_with_variables_of_its_own_gets_none_that_waited() -> None:
 
     async def story() -> None:
         async with Ready(1) as engines:
-            assert engines.take({**environment(), "PROMOTER_LEDGER_URL": "postgresql://other"}) is None
-            taken = engines.take({**environment(), "PREFECT__FLOW_RUN_ID": "1"})
-            assert taken is not None
-            await finish(taken)
+            (waited,) = waiting(engines)
+            other = await engines.take({**environment(), "PROMOTER_LEDGER_URL": "postgresql://other"})
+            taken = await engines.take({**environment(), "PREFECT__FLOW_RUN_ID": "1"})
+            assert other is not waited
+            assert taken is waited
+            for one in (other, taken):
+                await end(one)
 
     asyncio.run(story())
 
@@ -86,15 +90,13 @@ def test_differing_variables_are_named(wanted: dict[str, str], names: list[str])
     assert differing(wanted, {"A": "1", "PREFECT__WORKER_NAME": "w"}) == names
 
 
-async def until(look: Callable[[], Process | None]) -> Process:
-    """Return what is there after a while."""
+def waiting(engines: Ready) -> list[Process]:
+    """Return the engines that nobody has taken."""
+    return list(engines._waiting)
+
+
+async def until(so: Callable[[], bool]) -> None:
+    """Return as soon as it is so."""
     async with asyncio.timeout(PATIENCE):
-        while (found := look()) is None:  # noqa: ASYNC110 - it tells nobody
+        while not so():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
-        return found
-
-
-async def finish(process: Process | None) -> None:
-    """End a process that a test has taken."""
-    assert process is not None
-    await end(process)
