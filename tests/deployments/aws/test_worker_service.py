@@ -19,8 +19,8 @@ CONTAINERS = {one["Name"]: one for one in [*RESOURCES["TaskDefinition"]["Propert
 
 
 def names(container: dict[str, Any], part: str) -> set[str]:
-    """Return the names of a container's variables or secrets."""
-    return {one["Name"] for one in container[part]}
+    """Return the names of a container's variables or secrets, those too that it has under a condition."""
+    return {(one[1] if isinstance(one, list) else one)["Name"] for one in container[part]}
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -32,6 +32,18 @@ def test_every_variable_is_one_that_somebody_reads(name: str) -> None:
     assert (plain | secret) - NAMES == set()
     assert not any(SECRET.fullmatch(one) for one in plain)
     assert "PREFECT_API_AUTH_STRING" in secret
+
+
+@pytest.mark.parametrize("name", ["worker", "watcher", "flow"])
+def test_github_is_shown_what_happens_where_the_secret_has_a_key_for_it(name: str) -> None:
+    """Who promotes and who recovers shows it; a key that is not there would keep the whole task from starting."""
+    conditional = {one[1]["Name"]: str(one[0]) for one in CONTAINERS[name]["Secrets"] if isinstance(one, list)}
+
+    assert conditional == {
+        "PROMOTER_GITHUB_TOKEN": "WithToken",
+        "PROMOTER_GITHUB_APP_ID": "AsApp",
+        "PROMOTER_GITHUB_APP_KEY": "AsApp",
+    }
 
 
 @pytest.mark.parametrize("name", ["worker", "watcher", "gateway"])
