@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,8 +53,14 @@ def rehearse_for(service: Service, name: str, push: Push, subject: str | None = 
     environment = service.environment(name)
     credentials = clients.database(service, environment, subject)
     before = migrations.heads(credentials, version_table=service.migrations.version_table)
-    models = running_models(service, name) if service.migrations.models else ()
-    return rehearse_after(before, service, push, environment.variables, live=credentials, models=models)
+    return rehearse_after(
+        before,
+        service,
+        push,
+        environment.variables,
+        live=credentials,
+        models=lambda: running_models(service, name) if service.migrations.models else (),
+    )
 
 
 def rehearse_after(
@@ -64,26 +70,36 @@ def rehearse_after(
     variables: Mapping[str, str],
     *,
     live: DatabaseCredentials | None = None,
-    models: tuple[MappedTable, ...] = (),
+    models: Callable[[], tuple[MappedTable, ...]] = tuple,
 ) -> Rehearsal:
     """Rehearse what the commit has beyond the heads `before`; `variables` are further ones of the migrations.
 
-    It starts from the schema of the database `live`, where that can be read, else from the one that the migrations build. `models` is
-    what the running release maps. Raises SchemaError where its revisions make no sense; all that the migrations themselves do wrong is a
+    It starts from the schema of the database `live`, where that can be read, else from the one that the migrations build. `models` reads
+    what the running release maps. Where nothing is pending none of that is asked for, and nothing is built or started. Raises SchemaError where its revisions make no sense; all that the migrations themselves do wrong is a
     verdict.
     """
     settings = Settings()
     mirror = remotes.mirror(push.repository, settings.cache)
-    with git.checkout(mirror, push.commit) as folder, postgres.temporary_server() as server:
+    with git.checkout(mirror, push.commit) as folder:
+        found = migrations.script(folder, service.migrations)
+        if not found.pending(before):
+            return rehearsal.nothing(found, before)
         target = dependencies.environment(
             folder, service.dependencies, cache=settings.cache, groups=service.dependencies.groups
         )
         environment = {**target.variables(folder / service.migrations.directory), **variables}
-        pending = migrations.script(folder, service.migrations).pending(before)
-        schema = _schema_of(live) if live is not None and pending else None
-        return rehearsal.rehearse(
-            target.python, environment, folder, service, server=server, before=before, schema=schema, models=models
-        )
+        schema = _schema_of(live) if live is not None else None
+        with postgres.temporary_server() as server:
+            return rehearsal.rehearse(
+                target.python,
+                environment,
+                folder,
+                service,
+                server=server,
+                before=before,
+                schema=schema,
+                models=models(),
+            )
 
 
 def running_models(service: Service, name: str) -> tuple[MappedTable, ...]:

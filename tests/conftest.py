@@ -105,6 +105,7 @@ class Repository:
     def commit(self, message: str = "fix: something", **files: str) -> str:
         """Commit `files` (none: an empty commit) and return its hash."""
         for name, text in files.items():
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             (self.path / name).write_text(text)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", f"--message={message}")

@@ -71,7 +71,7 @@ def rehearse_with(
     """Rehearse as `rehearse` does, with a runner that exists already."""
     found = migrations.script(runner.checkout, runner.rule)
     if not found.pending(before):
-        return Rehearsal(before, found.heads, "lossless", "Nothing is pending.", old_release_compatible=True)
+        return nothing(found, before)
     stage = Stage(runner, server)
     try:
         return _rehearse(stage, found, before, schema, models)
@@ -79,6 +79,11 @@ def rehearse_with(
         raise SchemaError(f"the throwaway server does not rehearse: {error}", transient=True) from error
     finally:
         stage.clear()
+
+
+def nothing(found: migrations.Script, before: tuple[str, ...]) -> Rehearsal:
+    """Return the rehearsal of a checkout that has nothing beyond the heads `before`."""
+    return Rehearsal(before, found.heads, "lossless", "Nothing is pending.", old_release_compatible=True)
 
 
 def judge(before: Snapshot, after: Snapshot, back: Snapshot, empty: Mapping[str, str]) -> Judgement:

@@ -17,8 +17,9 @@ from promoter.ledger.connection import connect
 from promoter.postgres import Server
 from promoter.records import Image, Push, SchemaChange, TaskDefinition, Version
 from promoter.schema.mapped import MappedTable
+from promoter.secrets import NOWHERE
 from promoter.settings import Settings
-from tasks.checks import _schema_of, running_models
+from tasks.checks import _schema_of, rehearse_after, running_models
 
 MODELS = """
 import os
@@ -111,3 +112,23 @@ def test_a_live_schema_that_cannot_be_read_is_told(postgres_server: Server, capl
         assert _schema_of(postgres_server.credentials("no_such_database")) is None
 
     assert "starts from the schema that the migrations build" in caplog.text
+
+
+def test_where_nothing_is_pending_nothing_is_built_or_asked(
+    service: Service, repository: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an environment nor a server, nor the running release for its models; most pushes change no schema."""
+    commit = repository.commit(
+        **{
+            "alembic.ini": "[alembic]\nscript_location = %(here)s/alembic\n",
+            "alembic/versions/one.py": "revision = 'one'\ndown_revision = None\n\n\ndef upgrade():\n    pass\n",
+        }
+    )
+    for tool, name in ((dependencies, "environment"), (postgres, "temporary_server"), (postgres, "read_schema")):
+        monkeypatch.setattr(tool, name, lambda *_, **__: pytest.fail("it is not needed"))
+    push = Push(repository=service.repository, branch="test", commit=commit, base="v1.0.2")
+
+    found = rehearse_after(("one",), service, push, {}, live=NOWHERE, models=lambda: pytest.fail("they are not needed"))
+
+    assert (found.before, found.after, found.verdict) == (("one",), ("one",), "lossless")
+    assert (found.revisions, found.written, found.old_release_compatible) == ((), (), True)
