@@ -1,6 +1,7 @@
-"""Run the flows of the work pool, until told to end (SIGTERM, Ctrl-C: runs that are under way are waited for; twice: at once).
+"""Run the flows of the work pool, until told to end (SIGTERM, Ctrl-C): nothing new is taken then, and what is under way is waited for.
 
-Where flows are processes, some that have imported everything wait to be given a run. Pools of other kinds are worked by Prefect's own workers.
+Told again, it ends what is under way too. Where flows are processes, some that have imported everything wait to be given a run. Pools of other
+kinds are worked by Prefect's own workers.
 """
 
 import asyncio
@@ -10,9 +11,9 @@ from argparse import ArgumentParser
 
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
-from prefect.utilities.processutils import setup_signal_handlers_worker
 
 from deployments import pools
+from deployments.worker.serving import serve
 from deployments.worker.worker import READY, Worker
 from promoter.errors import ConfigurationError
 
@@ -34,8 +35,7 @@ def run(*, ready: int, limit: int | None) -> None:
         bound = [] if limit is None else ["--limit", str(limit)]
         words = ["-m", "prefect", "worker", "start", "--pool", name, *bound]
         os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - it takes this process's place, signals and all
-    setup_signal_handlers_worker(os.getpid(), "the worker", print)
-    asyncio.run(Worker(name, ready=ready, limit=limit).start())
+    asyncio.run(serve(Worker(name, ready=ready, limit=limit)))
 
 
 def kind(name: str) -> str:

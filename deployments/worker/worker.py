@@ -1,5 +1,7 @@
 """The worker of a pool of processes: Prefect's own, but that it gives a run to an engine which waits."""
 
+import os
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
@@ -27,8 +29,17 @@ class Worker(ProcessWorker):
 
     def __init__(self, pool: str, *, ready: int = READY, limit: int | None = None) -> None:
         """Work for a pool that is there, with at most `limit` runs at a time; None for as many as come."""
-        super().__init__(work_pool_name=pool, limit=limit, create_pool_if_not_found=False)
+        name = f"{socket.gethostname()}, process {os.getpid()}"
+        super().__init__(work_pool_name=pool, name=name, limit=limit, create_pool_if_not_found=False)
         self._ready = Ready(ready)
+        self._under_way = 0
+        self.takes_more = True
+        """Whether it takes runs that wait; what it has taken, it brings to its end in any case."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is under way, or about to be."""
+        return self._under_way > 0 or bool(self._submitting_flow_run_ids)
 
     @classmethod
     def __dispatch_key__(cls) -> str:
@@ -44,11 +55,25 @@ class Worker(ProcessWorker):
         await self._ready.__aexit__(*exc_info)
         await super().__aexit__(*exc_info)
 
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Take what is scheduled, as long as more is taken."""
+        return await super().get_and_submit_flow_runs() if self.takes_more else []
+
     async def run(
         self,
         flow_run: FlowRun,
         configuration: ProcessJobConfiguration,
         task_status: TaskStatus[int] | None = None,
+    ) -> ProcessWorkerResult:
+        """Run a flow to its end, the state hooks of one that crashed included."""
+        self._under_way += 1
+        try:
+            return await self._run(flow_run, configuration, task_status)
+        finally:
+            self._under_way -= 1
+
+    async def _run(
+        self, flow_run: FlowRun, configuration: ProcessJobConfiguration, task_status: TaskStatus[int] | None
     ) -> ProcessWorkerResult:
         """Run a flow in an engine that waits; where the job asks for more than a process, as Prefect does."""
         if not is_plain(configuration):

@@ -11,12 +11,18 @@ from uuid import UUID
 import httpx
 import pytest
 
+from deployments import progress, runs
+from deployments.sandbox import parts
 from deployments.sandbox.parts import ROOT
+from deployments.sandbox.sample.scenarios import Scenario
+from deployments.sandbox.sandbox import Sandbox
 from promoter.ledger import promotions
 from promoter.ledger.connection import connect
 from promoter.records import Push
 from promoter.shell import run
 from tests.stories.conftest import LOOK, PATIENCE, Stage
+from tests.stories.faults.injection import part
+from tests.stories.faults.play import under_way
 
 pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
@@ -104,3 +110,26 @@ def test_a_run_whose_process_is_dead_is_ended_by_the_watcher(
 
     assert (ended["name"], ended["message"]) == ("Rejected", "its driver vanished")
     assert {one["type"] for one in artifacts} == {"markdown", "table"}
+
+
+def test_a_worker_that_is_told_to_end_brings_its_promotion_to_an_end(stage: Stage, running: Sandbox) -> None:
+    """So that the day on which promoter itself is renewed takes no promotion back; what comes meanwhile waits for another worker."""
+    stage.push(Scenario.NEW_MIGRATION, Scenario.SLOW_START)
+    stage.repository.merge("dev", "test")
+    worker = part(running, "worker")
+    promoted = runs.promote(stage.service, "test")
+    until(lambda: under_way(progress.read(promoted), "roll_out"))
+    worker.terminate()
+    later = runs.start("verify-health", "verify-health", {})
+    try:
+        told = stage.wait(promoted)
+        worker.wait(PATIENCE)
+        waits = runs.state(later)["type"]
+    finally:
+        if not worker.is_running():
+            parts.start_worker(running.folder, running.variables)
+
+    assert (told.promotion.outcome, told.promotion.driver) == ("released", str(promoted))
+    assert told.state() == "Completed"
+    assert waits == "SCHEDULED"
+    assert runs.wait(later)["type"] == "COMPLETED"
