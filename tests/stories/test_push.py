@@ -26,6 +26,10 @@ QUIET = 3.0
 """Seconds after which something that was to come of a delivery would have begun."""
 
 
+ALONE = 3
+"""Pushes, one after the other."""
+
+
 @pytest.fixture
 def remote(running: sandbox.Sandbox) -> Iterator[Path]:
     """Return the remote while every push to it promotes itself."""
@@ -45,8 +49,20 @@ def test_of_three_quick_pushes_the_newest_is_promoted(stage: Stage, capsys: pyte
     assert [changed(one) for one in told] == [False, False, True]
     assert {one.promotion.by for one in told} == {webhook.LOGIN}
     assert stage.world().environments["staging"].version == told[-1].tag
-    with capsys.disabled():
-        print(f"\nfrom push to first stage: {waited(told, pushed)}")  # noqa: T201 - the figure is asked for
+    say(capsys, f"from push to first stage, three at once: {waited(told, pushed)}")
+
+
+@pytest.mark.usefixtures("remote")
+def test_a_push_that_comes_alone_begins_at_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """An engine waited for it; how long that takes is printed, for machines differ."""
+    pushed, told = {}, []
+    for _ in range(ALONE):
+        commit, began = push(stage, "dev")
+        pushed[commit] = began
+        told.append(stage.promoted("dev", commit))
+
+    assert [one.promotion.outcome for one in told] == ["released"] * ALONE
+    say(capsys, f"from push to first stage, alone: {waited(told, pushed)}")
 
 
 def test_a_duplicate_and_a_replay_change_nothing(stage: Stage, remote: Path) -> None:
@@ -112,6 +128,12 @@ def flow_runs(commit: str | None = None) -> list[UUID]:
 def changed(told: Told) -> bool:
     """Say whether a promotion meant to change its environment."""
     return any(step.stage in {"migrate", "register", "roll_out"} for step in told.steps)
+
+
+def say(capsys: pytest.CaptureFixture[str], figure: str) -> None:
+    """Print a figure that is asked for, also where the test passes."""
+    with capsys.disabled():
+        print(f"\n{figure}")  # noqa: T201
 
 
 def waited(told: list[Told], pushed: dict[str, datetime]) -> str:
