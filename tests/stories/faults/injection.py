@@ -52,14 +52,19 @@ class Injection:
         return part(self.sandbox, name)
 
     @cached_property
-    def flow(self) -> psutil.Process:
-        """The process in which the flow runs; the environment of one that waited for its run does not tell it."""
+    def pid(self) -> int:
+        """The id of the flow's process, as its worker told Prefect; what had waited for its run does not have it in its environment."""
         url = f"{os.environ['PREFECT_API_URL']}/flow_runs/{self.run}"
-        return psutil.Process(int(httpx.get(url, timeout=30).raise_for_status().json()["infrastructure_pid"]))
+        return int(httpx.get(url, timeout=30).raise_for_status().json()["infrastructure_pid"])
+
+    @property
+    def flow(self) -> psutil.Process:
+        """The process in which the flow runs."""
+        return psutil.Process(self.pid)
 
     def processes(self) -> list[psutil.Process]:
         """Return every process that belongs to the flow run: its own, and those that it started and that tell it."""
-        return [one for one in psutil.process_iter() if one == self.flow or _belongs(one, self.run)]
+        return [one for one in psutil.process_iter() if _is_engine(one, self.pid) or _belongs(one, self.run)]
 
     def mend(self) -> None:
         """Leave nothing of the flow run behind, and start another worker if that is dead."""
@@ -144,6 +149,12 @@ def _wait_for_server() -> None:
                 return
         time.sleep(0.1)
     raise AssertionError(f"the server is not back after {PATIENCE:g} s")
+
+
+def _is_engine(process: psutil.Process, pid: int) -> bool:
+    with suppress(psutil.Error):
+        return process.pid == pid and process.cmdline()[-1:] == ["deployments.worker.engine"]
+    return False
 
 
 def _belongs(process: psutil.Process, run: UUID) -> bool:
