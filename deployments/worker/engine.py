@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def load() -> None:
-    """Import every flow, and what Prefect imports to run one."""
+    """Import every flow, and what Prefect imports to run one; what is in the way of that stands in the worker's own log."""
     gc.disable()  # it finds nothing in fresh modules
     for name in [*NEEDED, *(module.name for module in pkgutil.iter_modules(flows.__path__, "flows."))]:
         import_module(name)
@@ -58,9 +58,10 @@ def load() -> None:
 
 
 def become(order: Order) -> None:
-    """Be the engine of one run, as if started for it."""
-    with open(os.devnull) as nothing:  # noqa: PTH123 - a descriptor, not a file
-        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    """Be the engine of one run, as if started for it; from here on it has nothing of the worker's, and may outlive it."""
+    with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - a descriptor, not a file
+        for stream in (sys.stdin, sys.stderr):
+            os.dup2(nothing.fileno(), stream.fileno())
     os.environ.clear()
     os.environ.update(order.environment)
     os.chdir(order.folder)

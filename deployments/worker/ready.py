@@ -74,7 +74,7 @@ class Ready:
 async def start(variables: Mapping[str, str]) -> Process:
     """Start an engine in a session of its own: what ends the worker's group, a terminal's Ctrl-C, is no business of a run."""
     return await anyio.open_process(
-        COMMAND, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env=variables, start_new_session=True
+        COMMAND, stdin=PIPE, stdout=DEVNULL, stderr=None, env=variables, start_new_session=True
     )
 
 

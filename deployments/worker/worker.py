@@ -2,7 +2,8 @@
 
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -56,8 +57,11 @@ class Worker(ProcessWorker):
         await super().__aexit__(*exc_info)
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        """Take what is scheduled, as long as more is taken."""
-        return await super().get_and_submit_flow_runs() if self.takes_more else []
+        """Take what is scheduled, as long as more is taken; whoever looks just now may be about to take something."""
+        if not self.takes_more:
+            return []
+        with self._busy():
+            return await super().get_and_submit_flow_runs()
 
     async def run(
         self,
@@ -66,9 +70,14 @@ class Worker(ProcessWorker):
         task_status: TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
         """Run a flow to its end, the state hooks of one that crashed included."""
+        with self._busy():
+            return await self._run(flow_run, configuration, task_status)
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
         self._under_way += 1
         try:
-            return await self._run(flow_run, configuration, task_status)
+            yield
         finally:
             self._under_way -= 1
 
@@ -117,10 +126,8 @@ class Starter:
         """Return by which variables the engine tells the worker that a cancelled run has ended in order."""
         try:
             port, token = self.channel.register(flow_run.id)
-        except (
-            RuntimeError
-        ):  # no port could be had: the engine is cancelled by signals alone, as Prefect's own starter has it
-            return {}
+        except RuntimeError:
+            return {}  # no port could be had: it is cancelled by signals alone, as Prefect's own starter has it
         return {"PREFECT__CONTROL_PORT": str(port), "PREFECT__CONTROL_TOKEN": token}
 
 
