@@ -21,7 +21,7 @@ from promoter.ledger.steps import Step
 from promoter.recovery import Action, decide, way_back, why_kept
 from promoter.settings import Settings
 from tasks import migration, rollout, teller  # noqa: F401 - the first two register the inverses of their stages
-from tasks.report import UNTOLD, tell
+from tasks.report import UNTOLD, tell, untold
 from tasks.stage import Undone, undo
 from tasks.telling import Subject
 
@@ -109,10 +109,10 @@ def _tell_again() -> None:
     settings = Settings()
     with connect(settings) as ledger:
         ended = promotions.ended(ledger, longest=TOLD_AGAIN, shortest=settings.lease_seconds)
-    for promotion in ended:
-        if promotion.flow_run is not None:
+    with suppress(*UNTOLD):
+        for flow_run, promotion in untold(ended).items():
             with suppress(*UNTOLD):
-                tell(promotion, promotion.flow_run)
+                tell(promotion, flow_run)
 
 
 def _show_again() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import PrefectException
 
@@ -33,6 +34,8 @@ STATE_NAMES = {
     "rejected": "Rejected",
 }
 """The name of the flow run's final state, by the promotion's outcome."""
+PAGE = 200
+"""How many flow runs a Prefect server tells of at a time: PREFECT_API_DEFAULT_LIMIT."""
 UNTOLD = (httpx.HTTPError, PrefectException)
 """What is raised where Prefect cannot be told something: it does not answer, or does not know the flow run."""
 
@@ -89,6 +92,19 @@ def publish(key: str, flow_run: UUID | None, title: str, text: str, recorded: Se
         client.create_artifact(stages)
 
 
+def untold(ended: Sequence[Promotion]) -> dict[UUID, Promotion]:
+    """Return the ended promotions whose flow run does not say so, by that run: one question for all of them.
+
+    Raises one of UNTOLD where Prefect does not answer.
+    """
+    driven = {one.flow_run: one for one in ended if one.flow_run is not None}
+    if not driven:
+        return {}
+    with get_client(sync_client=True) as client:
+        runs = [run for asked in _pages(list(driven)) for run in client.read_flow_runs(flow_run_filter=asked)]
+    return {run.id: driven[run.id] for run in runs if not _says(run.state, driven[run.id])}
+
+
 def tell(promotion: Promotion, flow_run: UUID) -> None:
     """Publish the report of an ended promotion, and let its flow run end as it did, also where its process is long dead.
 
@@ -96,7 +112,7 @@ def tell(promotion: Promotion, flow_run: UUID) -> None:
     """
     with get_client(sync_client=True) as client:
         now = client.read_flow_run(flow_run).state
-        if now is not None and now.is_final() and now.name in {"Completed", STATE_NAMES[promotion.outcome or ""]}:
+        if _says(now, promotion):
             return
         publish_report(promotion.id)
         client.set_flow_run_state(flow_run, final_state(promotion, now), force=True)
@@ -112,6 +128,17 @@ def final_state(promotion: Promotion, now: State | None) -> State:
     elif kind not in {StateType.FAILED, StateType.CANCELLED}:
         kind = StateType.CRASHED
     return State(type=kind, name=STATE_NAMES[outcome], message=promotion.cause)
+
+
+def _says(state: State | None, promotion: Promotion) -> bool:
+    """Say whether a flow run's state tells how its promotion ended."""
+    return state is not None and state.is_final() and state.name in {"Completed", STATE_NAMES[promotion.outcome or ""]}
+
+
+def _pages(runs: Sequence[UUID]) -> Iterator[FlowRunFilter]:
+    """Return what to ask for, as much at a time as the server answers."""
+    for first in range(0, len(runs), PAGE):
+        yield FlowRunFilter(id=FlowRunFilterId(any_=list(runs[first : first + PAGE])))
 
 
 def _key(text: str) -> str:

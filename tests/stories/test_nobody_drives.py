@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from secrets import token_hex
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import progress, runs
 from deployments.sandbox import parts
@@ -18,8 +19,10 @@ from deployments.sandbox.sample.scenarios import Scenario
 from deployments.sandbox.sandbox import Sandbox
 from promoter.ledger import promotions
 from promoter.ledger.connection import connect
+from promoter.ledger.promotions import Outcome, Promotion
 from promoter.records import Push
 from promoter.shell import run
+from tasks import report
 from tests.stories.conftest import LOOK, PATIENCE, Stage
 from tests.stories.faults.injection import part
 from tests.stories.faults.play import under_way
@@ -42,10 +45,10 @@ def prefect(stage: Stage) -> Iterator[httpx.Client]:
         yield client
 
 
-def begin(prefect: httpx.Client, state: str) -> str:
-    """Make a flow run of a promotion that no process drives, and return its id."""
+def begin(prefect: httpx.Client, state: str, *tags: str) -> str:
+    """Make a flow run that no process drives, and return its id; with the tag `promotion` automations see it."""
     flow = prefect.post("/flows/", json={"name": "promote-dev"}).json()["id"]
-    wanted = {"flow_id": flow, "tags": ["promotion"], "state": {"type": state}}
+    wanted = {"flow_id": flow, "tags": tags, "state": {"type": state}}
     return str(prefect.post("/flow_runs/", json=wanted).raise_for_status().json()["id"])
 
 
@@ -81,7 +84,7 @@ def test_deploying_twice_keeps_one_of_each_automation(prefect: httpx.Client) -> 
 def test_a_promotion_that_ends_badly_starts_recover(prefect: httpx.Client, state: str, name: str) -> None:
     """By its automation, whoever set the state."""
     before = started(prefect)
-    ended = begin(prefect, "RUNNING")
+    ended = begin(prefect, "RUNNING", "promotion")
 
     prefect.post(f"/flow_runs/{ended}/set_state", json={"state": {"type": state, "name": name}, "force": True})
 
@@ -95,7 +98,7 @@ def test_a_run_whose_process_is_dead_is_ended_by_the_watcher(
     stage: Stage, prefect: httpx.Client, before: str, after: str
 ) -> None:
     """Its state is named after the outcome and tells the cause; the report stands beside it."""
-    dead = begin(prefect, before)
+    dead = begin(prefect, before, "promotion")
     push = Push(repository=stage.service.repository, branch="dev", commit=token_hex(20), base=None)
     with connect() as ledger:
         promotions.accept(ledger, stage.service, push, flow_run=UUID(dead))
@@ -110,6 +113,36 @@ def test_a_run_whose_process_is_dead_is_ended_by_the_watcher(
 
     assert (ended["name"], ended["message"]) == ("Rejected", "its driver vanished")
     assert {one["type"] for one in artifacts} == {"markdown", "table"}
+
+
+def test_only_a_run_that_does_not_say_how_it_ended_is_told_again(
+    stage: Stage, prefect: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ended, the server is asked once; nobody's run, and one that it does not know, are nobody's to tell."""
+    monkeypatch.setattr(report, "PAGE", 2)
+    silent = [
+        ended(stage, "rolled_back", begin(prefect, "RUNNING")),
+        ended(stage, "rejected", begin(prefect, "FAILED")),
+        ended(stage, "released", begin(prefect, "CRASHED")),
+    ]
+    said = [
+        ended(stage, "released", begin(prefect, "COMPLETED")),
+        ended(stage, "rejected", str(uuid4())),
+        ended(stage, "rejected", None),
+    ]
+
+    with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        assert report.untold([*said, *silent]) == {one.flow_run: one for one in silent}
+        assert report.untold([]) == {}
+
+
+def ended(stage: Stage, outcome: Outcome, flow_run: str | None) -> Promotion:
+    """Return a promotion that has ended, and whose flow run may say something else."""
+    push = Push(repository=stage.service.repository, branch="dev", commit=token_hex(20), base=None)
+    with connect() as ledger:
+        promotion = promotions.accept(ledger, stage.service, push, flow_run=UUID(flow_run) if flow_run else None)
+        promotions.end(ledger, promotion.id, outcome, "it was cut off")
+        return promotions.get(ledger, promotion.id)
 
 
 def test_a_worker_that_is_told_to_end_brings_its_promotion_to_an_end(stage: Stage, running: Sandbox) -> None:
