@@ -13,6 +13,7 @@ from uuid import UUID
 import httpx
 import psutil
 
+from deployments import prefect_api
 from deployments.sandbox import parts
 from deployments.sandbox.aws import processes
 from deployments.sandbox.sandbox import Sandbox
@@ -54,8 +55,8 @@ class Injection:
     @cached_property
     def pid(self) -> int:
         """The id of the flow's process, as its worker told Prefect; what had waited for its run does not have it in its environment."""
-        url = f"{os.environ['PREFECT_API_URL']}/flow_runs/{self.run}"
-        return int(httpx.get(url, timeout=30).raise_for_status().json()["infrastructure_pid"])
+        with prefect_api.client() as client:
+            return int(client.get(f"/flow_runs/{self.run}").raise_for_status().json()["infrastructure_pid"])
 
     @property
     def flow(self) -> psutil.Process:
