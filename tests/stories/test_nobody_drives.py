@@ -25,7 +25,6 @@ from promoter.shell import run
 from tasks import report
 from tests.stories.conftest import LOOK, PATIENCE, Stage
 from tests.stories.faults.injection import part
-from tests.stories.faults.play import under_way
 
 pytestmark = [pytest.mark.xdist_group("other sandbox"), pytest.mark.slow]
 
@@ -147,11 +146,11 @@ def ended(stage: Stage, outcome: Outcome, flow_run: str | None) -> Promotion:
 
 def test_a_worker_that_is_told_to_end_brings_its_promotion_to_an_end(stage: Stage, running: Sandbox) -> None:
     """So that the day on which promoter itself is renewed takes no promotion back; what comes meanwhile waits for another worker."""
-    stage.push(Scenario.NEW_MIGRATION, Scenario.SLOW_START)
+    stage.push(Scenario.NEW_MIGRATION)
     stage.repository.merge("dev", "test")
     worker = part(running, "worker")
     promoted = runs.promote(stage.service, "test")
-    until(lambda: under_way(progress.read(promoted), "roll_out"))
+    until(lambda: any(step.stage == "migrate" for step in progress.read(promoted).steps))
     worker.terminate()
     later = runs.start("verify-health", "verify-health", {})
     try:
@@ -162,7 +161,8 @@ def test_a_worker_that_is_told_to_end_brings_its_promotion_to_an_end(stage: Stag
         if not worker.is_running():
             parts.start_worker(running.folder, running.variables)
 
-    assert (told.promotion.outcome, told.promotion.driver) == ("released", str(promoted))
+    assert told.promotion.outcome == "released", told.cause
+    assert told.promotion.driver == str(promoted)
     assert told.state() == "Completed"
     assert waits == "SCHEDULED"
     assert runs.wait(later)["type"] == "COMPLETED"
