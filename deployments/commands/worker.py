@@ -9,13 +9,12 @@ import os
 import sys
 from argparse import ArgumentParser
 
-from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from httpx import HTTPError, codes
 
-from deployments import pools
+from deployments import pools, prefect_api
 from deployments.worker.serving import serve
 from deployments.worker.worker import READY, Worker
-from promoter.errors import ConfigurationError
+from promoter.errors import ConfigurationError, PromoterError
 
 PROCESS = "process"
 
@@ -29,7 +28,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(*, ready: int, limit: int | None) -> None:
-    """Work for the pool of this installation; raises ConfigurationError where there is none."""
+    """Work for the pool of this installation; raises ConfigurationError where there is none, PromoterError where Prefect does not tell."""
+    if ready < 0:
+        raise ConfigurationError(f"--ready {ready}: fewer than none", hint="0 lets each run start its own process.")
+    if limit is not None and limit < 1:
+        raise ConfigurationError(f"--limit {limit}: no run could ever begin", hint="Leave it out for as many as come.")
     name = pools.name()
     if kind(name) != PROCESS:
         bound = [] if limit is None else ["--limit", str(limit)]
@@ -40,11 +43,16 @@ def run(*, ready: int, limit: int | None) -> None:
 
 def kind(name: str) -> str:
     """Return on which kind of infrastructure the flows of a pool run."""
-    with get_client(sync_client=True) as client:
+    with prefect_api.client() as client:
         try:
-            return client.read_work_pool(name).type
-        except ObjectNotFound:
-            raise ConfigurationError(
-                f"there is no work pool {name!r}",
-                hint=f"`promoter pool {PROCESS}` makes it; docker and ecs are the others.",
-            ) from None
+            answer = client.get(f"/work_pools/{name}")
+            if answer.status_code == codes.NOT_FOUND:
+                raise ConfigurationError(
+                    f"there is no work pool {name!r} at {prefect_api.url()}",
+                    hint=f"`promoter pool {PROCESS}` makes it; docker and ecs are the others.",
+                )
+            return str(answer.raise_for_status().json()["type"])
+        except HTTPError as error:
+            raise PromoterError(
+                f"{prefect_api.url()}: {error}", hint="Is it up, and is PREFECT_API_AUTH_STRING right?"
+            ) from error
