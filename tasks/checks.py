@@ -75,8 +75,8 @@ def rehearse_after(
     """Rehearse what the commit has beyond the heads `before`; `variables` are further ones of the migrations.
 
     It starts from the schema of the database `live`, where that can be read, else from the one that the migrations build. `models` reads
-    what the running release maps. Where nothing is pending none of that is asked for, and nothing is built or started. Raises SchemaError where its revisions make no sense; all that the migrations themselves do wrong is a
-    verdict.
+    what the running release maps. Where nothing is pending none of that is asked for, and nothing is built or started. Raises SchemaError
+    where its revisions make no sense; all that the migrations themselves do wrong is a verdict.
     """
     settings = Settings()
     mirror = remotes.mirror(push.repository, settings.cache)

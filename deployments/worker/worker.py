@@ -87,10 +87,11 @@ class Worker(ProcessWorker):
         """Run a flow in an engine that waits; where the job asks for more than a process, as Prefect does."""
         if not is_plain(configuration):
             return await super().run(flow_run, configuration, task_status)
-        engine = await self._ready.take(variables(configuration))
+        wanted = variables(configuration)
+        engine = await self._ready.take(wanted)
         try:
             with TemporaryDirectory(suffix="prefect") as folder:
-                return await execute(flow_run, Order(folder, variables(configuration)), engine, task_status)
+                return await execute(flow_run, Order(folder, wanted), engine, task_status)
         finally:
             await end(engine)
 
